@@ -1,0 +1,97 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Fault is one thing that is wrong, or in [Loaded.Warnings] doubtful, in a
+// configuration.
+type Fault struct {
+	// Where the value came from: "config.yaml:12", "ATTRIBPROXY_MODE",
+	// "--listen", "default".
+	Where string
+	// Path of the key: rules[2].match.resourceTypes[0]. Empty when the fault is
+	// the whole file's.
+	Path string
+	// Value as given, without secrets; "" where showing it would not help.
+	Value string
+	// Message says what is wrong, Remedy what to do about it.
+	Message, Remedy string
+}
+
+// String is the fault on one line: where: path: "value": message; remedy.
+func (f Fault) String() string {
+	var parts []string
+	for _, part := range []string{f.Where, f.Path} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if f.Value != "" {
+		parts = append(parts, strconv.Quote(shorten(f.Value)))
+	}
+	line := strings.Join(append(parts, f.Message), ": ")
+	if f.Remedy != "" {
+		line += "; " + f.Remedy
+	}
+	return line
+}
+
+// Error holds every fault of a configuration, in the order of the file as far
+// as that is known. It never holds a secret.
+type Error struct {
+	// Faults, at least one.
+	Faults []Fault
+}
+
+// Error lists the faults, one a line.
+func (e *Error) Error() string {
+	if len(e.Faults) == 1 {
+		return "reading configuration: " + e.Faults[0].String()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "reading configuration: %d faults", len(e.Faults))
+	for _, f := range e.Faults {
+		b.WriteString("\n  " + f.String())
+	}
+	return b.String()
+}
+
+// shorten keeps a pasted certificate or a binary file out of a message.
+func shorten(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}
+
+// redacted stands where a secret was.
+const redacted = "***"
+
+// redact takes user names and passwords out of what may be a URL. It does not
+// parse: what is not quite a URL can hold a password too.
+func redact(s string) string {
+	start := 0
+	if i := strings.Index(s, "://"); i >= 0 {
+		start = i + len("://")
+	} else if !strings.Contains(s, ":") {
+		return s // neither a scheme nor user:password
+	}
+	at := strings.LastIndex(s, "@")
+	if at < start {
+		return s
+	}
+	// A user name alone may be a token, so it is only shown beside a password.
+	if user, _, ok := strings.Cut(s[start:at], ":"); ok && user != "" {
+		return s[:start] + user + ":" + redacted + s[at:]
+	}
+	return s[:start] + redacted + s[at:]
+}
