@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/attribproxy/attribproxy/config"
+)
+
+// loadConfig makes the configuration in effect out of file, environment and the
+// shared flags. Warnings are left out: most verbs only read what is there.
+func (a *app) loadConfig(cmd *cobra.Command) (*config.Config, error) {
+	loaded, err := a.resolveConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return loaded.Config, nil
+}
+
+// resolveConfig is loadConfig with where each value came from, and warnings. The
+// IDs are those of --id, for verbs that have it.
+func (a *app) resolveConfig(cmd *cobra.Command, ids ...string) (*config.Loaded, error) {
+	loaded, err := config.Resolve(a.configSource(cmd, ids...))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, withHint(err, "'attribproxy init --config FILE' writes one to start from")
+	}
+	var faulty *config.Error
+	if errors.As(err, &faulty) {
+		return nil, withHint(err, "'attribproxy config schema' describes every key; 'attribproxy config validate' checks again")
+	}
+	return loaded, err
+}
+
+// configSource says what the configuration is made from. Only flags that the
+// user gave count: their defaults must not outdo the file.
+func (a *app) configSource(cmd *cobra.Command, ids ...string) config.Source {
+	src := config.Source{File: a.flags.config, Env: a.env, Flags: map[string]string{}, TrackingIDs: ids}
+	for _, flag := range []struct{ name, key, value string }{
+		{"state-dir", "stateDir", a.flags.stateDir},
+		{"listen", "listen", a.flags.listen},
+		{"admin", "admin", a.flags.admin},
+		{"audit-dir", "audit.dir", a.flags.auditDir},
+	} {
+		if cmd.Flags().Changed(flag.name) {
+			src.Flags[flag.key] = flag.value
+		}
+	}
+	return src
+}
