@@ -64,11 +64,13 @@ type Cloud struct {
 	close sync.Once
 	err   error
 
-	mu       sync.Mutex
-	requests []Request
+	logMu    sync.Mutex
+	requests []*Request
 	changed  chan struct{} // closed and replaced when requests grows
 	hooks    []*hook
-	state    *state
+
+	mu    sync.Mutex // held while an ARM request is answered
+	state *state
 }
 
 // Start listens on a free loopback port and serves until Close.

@@ -128,6 +128,7 @@ func TestRecordsRequestsAsReceived(t *testing.T) {
 			Header:        http.Header{"User-Agent": {"one"}, "X-Twice": {"1", "2"}, "Content-Length": {"4"}},
 			Body:          []byte("body"),
 			ContentLength: 4, SNI: "management.azure.com",
+			Status: http.StatusUnauthorized, RequestID: res.Header.Get("X-Ms-Request-Id"),
 		}
 		if h2 {
 			want.Proto = "HTTP/2.0"

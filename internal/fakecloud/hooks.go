@@ -23,21 +23,21 @@ type hook struct {
 // it out again.
 func (c *Cloud) Inject(match func(Request) bool, fn Hook) (remove func()) {
 	h := &hook{match: match, fn: fn}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.logMu.Lock()
+	defer c.logMu.Unlock()
 	c.hooks = append([]*hook{h}, c.hooks...)
 	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
+		c.logMu.Lock()
+		defer c.logMu.Unlock()
 		c.hooks = slices.DeleteFunc(slices.Clone(c.hooks), func(x *hook) bool { return x == h })
 	}
 }
 
 // hooked asks the hooks and reports whether one answered.
 func (c *Cloud) hooked(rec Request, w http.ResponseWriter, r *http.Request) bool {
-	c.mu.Lock()
+	c.logMu.Lock()
 	hooks := c.hooks
-	c.mu.Unlock()
+	c.logMu.Unlock()
 	for _, h := range hooks {
 		if (h.match == nil || h.match(rec)) && h.fn(w, r) {
 			return true

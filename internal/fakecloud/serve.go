@@ -14,8 +14,8 @@ import (
 // serve records a request, gives hooks their turn and answers as the host that
 // it is for.
 func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
-	rec, err := c.record(r)
-	if err != nil {
+	rec := c.record(r)
+	if rec.BodyErr != nil {
 		return // the client broke off
 	}
 	host := canonicalHost(r.Host)
@@ -23,10 +23,10 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	if arm {
 		c.requestIDs(w.Header(), r)
 	}
-	zw := &zipped{ResponseWriter: w, on: wantsGzip(r)}
+	zw := &zipped{ResponseWriter: w, on: wantsGzip(r), sending: func(status int) { c.answered(rec, status, w.Header()) }}
 	defer zw.finish()
 	switch {
-	case c.hooked(rec, zw, r):
+	case c.hooked(*rec, zw, r):
 	case arm:
 		c.serveARM(zw, r)
 	case slices.Contains(signInHosts, host):
@@ -109,6 +109,8 @@ type zipped struct {
 	status int // announced, not yet sent; 0 for none
 	sent   bool
 	gz     *gzip.Writer
+
+	sending func(status int) // called just before the head goes out
 }
 
 func (z *zipped) WriteHeader(status int) {
@@ -132,9 +134,11 @@ func (z *zipped) send(body bool) {
 		h.Add("Vary", "Accept-Encoding")
 		z.gz = gzip.NewWriter(z.ResponseWriter)
 	}
-	if z.status != 0 {
-		z.ResponseWriter.WriteHeader(z.status)
+	if z.status == 0 {
+		z.status = http.StatusOK
 	}
+	z.sending(z.status)
+	z.ResponseWriter.WriteHeader(z.status)
 }
 
 func (z *zipped) Write(p []byte) (int, error) {
