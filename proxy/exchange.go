@@ -1,0 +1,285 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/attribproxy/attribproxy/arm"
+	"github.com/attribproxy/attribproxy/attribution"
+	"github.com/attribproxy/attribproxy/audit"
+)
+
+// exchange is one request inside an intercepted connection, from its head to
+// the event that says what became of it.
+type exchange struct {
+	s    *Server
+	w    http.ResponseWriter
+	r    *http.Request
+	conn *clientConn
+
+	decision attribution.Decision
+	event    audit.Event
+	recorded bool // the method is one that is put on record
+	settled  bool // the event has been recorded
+	headSent bool
+	up       *countedBody // nil without a request body
+	down     int64        // body bytes for the client
+}
+
+// recordedMethod tells which methods are put on record; reads are counted in
+// metrics alone.
+func recordedMethod(method string) bool {
+	switch method {
+	case http.MethodPut, http.MethodPatch, http.MethodPost, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// serveIntercepted is the handler of the inner server.
+func (s *Server) serveIntercepted(w http.ResponseWriter, r *http.Request) {
+	conn, ok := r.Context().Value(connKey{}).(*clientConn)
+	if !ok { // only without our ConnContext, which newInnerServer always sets
+		panic(http.ErrAbortHandler)
+	}
+	conn.requests.Add(1)
+	x := &exchange{s: s, w: w, r: r, conn: conn, recorded: recordedMethod(r.Method), event: audit.Event{
+		Time: s.opts.Now(), Kind: audit.KindRequest, Method: r.Method, Host: conn.host, Client: clientIP(r.RemoteAddr),
+	}}
+	defer x.recover()
+	x.serve()
+}
+
+func (x *exchange) serve() {
+	if why := x.misdirected(); why != "" {
+		x.refuse(failure{
+			http.StatusMisdirectedRequest, codeMisdirected,
+			why + ". Open a connection of its own for each host.",
+		})
+		return
+	}
+	if x.r.Method == http.MethodConnect {
+		x.refuse(failure{
+			http.StatusMethodNotAllowed, codeMethod,
+			"CONNECT is not possible inside a connection to Azure Resource Manager.",
+		})
+		return
+	}
+	target := requestTarget(x.r)
+	if x.recorded {
+		x.decide(target)
+		if err := x.s.opts.Recorder.Intent(x.r.Context(), &x.event); err != nil {
+			x.refuse(failure{
+				http.StatusServiceUnavailable, codeJournal,
+				"attribproxy cannot write its audit journal and has sent nothing, as audit.guarantee is strict. Make room or repair the disk, and send the request again.",
+			})
+			return
+		}
+	}
+	x.forward(target)
+}
+
+// misdirected compares the three names a request goes by: that of CONNECT,
+// the SNI where one was sent, and the inner authority. A difference would let
+// a client reach another host under the rules and the record of this one.
+func (x *exchange) misdirected() string {
+	if sni := x.r.TLS.ServerName; sni != "" && sni != x.conn.host {
+		if n, err := arm.NormalizeHost(sni); err != nil || n != x.conn.host {
+			return "the TLS server name is not the host of CONNECT, " + x.conn.host
+		}
+	}
+	// HTTP/1.0 may come without a Host; there is nothing to contradict then.
+	if h := x.r.Host; h != "" && h != x.conn.host && !arm.SameAuthority(h, x.conn.authority, httpsPort) {
+		return "the Host of the request is not the host of CONNECT, " + x.conn.authority
+	}
+	return ""
+}
+
+// describe puts into the event what is known of the request.
+func (x *exchange) describe(target string, rules *Rules) arm.Target {
+	t := arm.ParseTarget(x.r.Method, target)
+	e := &x.event
+	e.Path, e.APIVersion = t.Path, t.APIVersion
+	e.Scope, e.Subscription, e.ResourceGroup = string(t.Scope), t.Subscription, t.ResourceGroup
+	e.ResourceType, e.ResourceName, e.Deployment = t.ResourceType, t.ResourceName, t.Deployment
+	e.UAIn = strings.Join(x.r.Header["User-Agent"], " ")
+	e.ClientRequestID = correlationValue(x.r.Header, headerClientRequestID)
+	e.CorrelationID = correlationValue(x.r.Header, headerCorrelationID)
+	e.Mode, e.Labels, e.ConfigHash = string(rules.Mode), rules.Labels, rules.ConfigHash
+	return t
+}
+
+// decide asks the rules and puts the decision into the event.
+func (x *exchange) decide(target string) {
+	rules := x.s.opts.Rules()
+	t := x.describe(target, rules)
+	x.decision = rules.Policy.Decide(attribution.Facts{
+		Method: x.r.Method, Host: x.conn.host, Target: t, UserAgent: x.r.Header["User-Agent"],
+	})
+	d, e := &x.decision, &x.event
+	e.Outcome, e.Reason, e.Rule, e.IDs, e.Tool = string(d.Outcome), d.Reason, d.Rule, d.IDs, d.Tool
+	if d.Rewrite {
+		e.UAOut = d.UserAgent
+	}
+	if len(d.Conflicts) > 0 {
+		x.s.log.Warn("another tracking ID was there already; perhaps only one is read",
+			zap.String("rule", d.Rule), zap.Strings("ids", d.IDs), zap.Strings("other", d.Conflicts), zap.String("path", e.Path))
+	}
+}
+
+// settle records the event, once. status is ARM's, 0 when it gave none;
+// problem is one of our codes or "". The returned receipt is nil when there
+// is nothing to wait for.
+func (x *exchange) settle(status int, problem string) audit.Receipt {
+	if x.settled {
+		return nil
+	}
+	x.settled = true
+	took := x.s.opts.Now().Sub(x.event.Time)
+	x.s.metrics.request(x, status, took)
+	if !x.recorded {
+		return nil
+	}
+	e := &x.event
+	e.Status, e.Error = status, problem
+	e.DurationMS = float64(took.Microseconds()) / 1000
+	e.BytesDown = x.down
+	if x.up != nil {
+		e.BytesUp = x.up.n.Load()
+	}
+	return x.s.record(*e)
+}
+
+// settleAndWait records the event and waits until it is as safe as the
+// journal's guarantee asks. A loss is the journal's to report; the answer
+// goes out all the same.
+func (x *exchange) settleAndWait(status int, problem string) {
+	if receipt := x.settle(status, problem); receipt != nil {
+		if err := receipt.Wait(x.r.Context()); err != nil && x.r.Context().Err() == nil {
+			x.s.metrics.unrecorded.Inc()
+		}
+	}
+}
+
+// refuse answers with a refusal of ours, which is on record whatever the
+// method.
+func (x *exchange) refuse(f failure) {
+	x.recorded = true
+	if x.event.Path == "" {
+		x.describe(requestTarget(x.r), x.s.opts.Rules())
+		x.event.Tool = arm.RecognizeTool(x.event.UAIn)
+	}
+	x.event.Outcome, x.event.Reason = string(attribution.OutcomeRejected), f.message
+	x.event.Rule, x.event.IDs, x.event.UAOut = "", nil, ""
+	x.fail(f)
+}
+
+// fail answers with f once the event is safe.
+func (x *exchange) fail(f failure) {
+	x.s.metrics.failures.WithLabelValues(f.code).Inc()
+	x.s.log.Warn("request not answered by ARM", zap.String("code", f.code), zap.String("method", x.r.Method), zap.String("host", x.conn.host), zap.String("message", f.message))
+	x.settleAndWait(0, f.code)
+	x.headSent = true
+	f.write(x.w)
+}
+
+// abort cuts the response: its head is out and its body cannot be completed.
+func (x *exchange) abort(status int, problem string) {
+	x.settle(status, problem)
+	panic(http.ErrAbortHandler)
+}
+
+// recover keeps a panic from costing more than this request. The panic's
+// value may hold anything, so only its type or a runtime error is logged.
+func (x *exchange) recover() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared as net/http does
+		panic(p)
+	}
+	what := "a value"
+	var re runtime.Error
+	if err, ok := p.(error); ok && errors.As(err, &re) {
+		what = re.Error()
+	}
+	x.s.metrics.panics.Inc()
+	x.s.log.Error("panic while serving a request", zap.String("panic", what), zap.ByteString("stack", debug.Stack()))
+	if x.event.Outcome == "" {
+		x.event.Outcome, x.event.Reason = string(attribution.OutcomeRejected), "attribproxy failed before the rules were asked"
+	}
+	if x.headSent {
+		x.abort(0, codeInternal)
+	}
+	x.fail(failure{http.StatusInternalServerError, codeInternal, "attribproxy failed on this request; its log says where. Other requests are not affected."})
+}
+
+// record sends an event to the recorder and the log.
+func (s *Server) record(e audit.Event) audit.Receipt {
+	if ce := s.log.Check(zap.InfoLevel, "write"); ce != nil {
+		ce.Write(zap.Inline(&e))
+	}
+	return s.opts.Recorder.Record(e)
+}
+
+// connectEvent begins an event for what happens outside of an intercepted
+// connection.
+func (s *Server) connectEvent(authority, client string) audit.Event {
+	rules := s.opts.Rules()
+	host := authority
+	if h, _, err := arm.SplitAuthority(authority, httpsPort); err == nil {
+		host = h
+	}
+	return audit.Event{
+		Time: s.opts.Now(), Kind: audit.KindRequest, Method: http.MethodConnect, Host: host, Client: clientIP(client),
+		Mode: string(rules.Mode), Labels: rules.Labels, ConfigHash: rules.ConfigHash,
+	}
+}
+
+// recordRefusal records e as refused with f.
+func (s *Server) recordRefusal(e audit.Event, f failure) {
+	e.Outcome, e.Reason, e.Error = string(attribution.OutcomeRejected), f.message, f.code
+	s.metrics.failures.WithLabelValues(f.code).Inc()
+	s.record(e)
+}
+
+// clientIP is a client's address without its port; IPv4 addresses without the
+// IPv6 form that a dual-stack listener gives them.
+func clientIP(remote string) string {
+	ap, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return ""
+	}
+	return ap.Addr().Unmap().String()
+}
+
+// countedBody counts a request body as it leaves, and remembers whether its
+// end and any fault of the client's were seen.
+type countedBody struct {
+	io.ReadCloser
+	n      atomic.Int64
+	ended  atomic.Bool
+	broken atomic.Bool
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n.Add(int64(n))
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		b.ended.Store(true)
+	default:
+		b.broken.Store(true)
+	}
+	return n, err
+}

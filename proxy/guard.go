@@ -1,0 +1,146 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// ForbiddenError says that the destination guard refused an address. The
+// check is made on the address a name resolved to, at the moment it is
+// connected to, so that a name cannot be pointed elsewhere in between.
+type ForbiddenError struct {
+	Addr netip.AddrPort
+	Why  string
+}
+
+func (e *ForbiddenError) Error() string {
+	return fmt.Sprintf("destination %s is refused: %s", e.Addr, e.Why)
+}
+
+// guard keeps clients from reaching through the proxy what they must not: the
+// machine's own services, cloud metadata, the proxy itself.
+type guard struct {
+	allow []netip.Prefix
+	own   func() []netip.AddrPort
+}
+
+// Addresses that clouds give to their metadata services outside of the
+// link-local ranges.
+var (
+	azureWireServer = netip.MustParseAddr("168.63.129.16")
+	awsMetadataV6   = netip.MustParseAddr("fd00:ec2::254")
+	// nat64 prefixes embed an IPv4 address in the last 32 bits (RFC 6052,
+	// RFC 8215); 6to4 (RFC 3056) embeds it after the first 16.
+	nat64      = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/96")}
+	sixToFour  = netip.MustParsePrefix("2002::/16")
+	ipv4Compat = netip.MustParsePrefix("::/96")
+	thisNet    = netip.MustParsePrefix("0.0.0.0/8")
+	broadcast  = netip.MustParseAddr("255.255.255.255")
+)
+
+// check returns a *ForbiddenError, or nil when addr may be connected to.
+func (g *guard) check(addr netip.AddrPort) error {
+	ip := addr.Addr().WithZone("").Unmap()
+	if g.isOwn(netip.AddrPortFrom(ip, addr.Port())) {
+		return &ForbiddenError{addr, "it is the proxy itself"}
+	}
+	forms := []netip.Addr{ip}
+	if v4, ok := embeddedV4(ip); ok {
+		forms = append(forms, v4)
+		if g.isOwn(netip.AddrPortFrom(v4, addr.Port())) {
+			return &ForbiddenError{addr, "it is the proxy itself"}
+		}
+	}
+	for _, p := range g.allow {
+		if p.Contains(ip) {
+			return nil
+		}
+	}
+	for _, f := range forms {
+		if why := forbidden(f); why != "" {
+			return &ForbiddenError{addr, why + "; exempt it by upstream.allow if that is meant"}
+		}
+	}
+	return nil
+}
+
+func forbidden(ip netip.Addr) string {
+	switch {
+	case ip == azureWireServer, ip == awsMetadataV6:
+		return "it is a cloud metadata service"
+	case ip.IsLinkLocalUnicast():
+		return "it is a link-local address, where cloud metadata services live"
+	case ip.IsLoopback():
+		return "it is a loopback address"
+	case ip.IsUnspecified(), ip.Is4() && thisNet.Contains(ip):
+		return "it is an unspecified address"
+	case ip.IsMulticast(), ip == broadcast:
+		return "it is a multicast or broadcast address"
+	}
+	return ""
+}
+
+func embeddedV4(ip netip.Addr) (netip.Addr, bool) {
+	if !ip.Is6() {
+		return netip.Addr{}, false
+	}
+	b := ip.As16()
+	if sixToFour.Contains(ip) {
+		return netip.AddrFrom4([4]byte(b[2:6])), true
+	}
+	for _, p := range nat64 {
+		if p.Contains(ip) {
+			return netip.AddrFrom4([4]byte(b[12:16])), true
+		}
+	}
+	if ipv4Compat.Contains(ip) && !ip.IsUnspecified() && !ip.IsLoopback() {
+		return netip.AddrFrom4([4]byte(b[12:16])), true
+	}
+	return netip.Addr{}, false
+}
+
+// isOwn reports whether addr is one of this process's listeners. A listener
+// on the unspecified address answers on every address of the machine.
+func (g *guard) isOwn(addr netip.AddrPort) bool {
+	for _, own := range g.own() {
+		if own.Port() != addr.Port() {
+			continue
+		}
+		switch o := own.Addr().Unmap(); {
+		case o == addr.Addr():
+			return true
+		case o.IsUnspecified() && (addr.Addr().IsLoopback() || addr.Addr().IsUnspecified() || isLocalAddr(addr.Addr())):
+			return true
+		case o.IsLoopback() && addr.Addr().IsUnspecified():
+			return true // connecting to 0.0.0.0 reaches loopback
+		}
+	}
+	return false
+}
+
+func isLocalAddr(ip netip.Addr) bool {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return true // cannot tell: refuse
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			if v, ok := netip.AddrFromSlice(n.IP); ok && v.Unmap() == ip {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// control is a net.Dialer's Control: it sees each resolved address just
+// before connect(2).
+func (g *guard) control(_, address string, _ syscall.RawConn) error {
+	addr, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("reading the address to be dialled: %w", err)
+	}
+	return g.check(addr)
+}
