@@ -92,8 +92,8 @@ type Exclude struct {
 	// Name appears in the record; unique among excludes. Required.
 	Name string `json:"name"`
 
-	// Match says what is excluded. At least one field must be given. A missing
-	// methods here matches every method.
+	// Match says what is excluded; an empty one excludes everything, which is
+	// warned of. A missing methods here matches every method.
 	Match Match `json:"match"`
 }
 

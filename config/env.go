@@ -1,7 +1,7 @@
 package config
 
 import (
-	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -76,7 +76,7 @@ func (l *loader) envLayer() map[string]any {
 			put(layer, path, v)
 		}
 	}
-	for _, name := range slices.Sorted(keysIter(l.env)) {
+	for _, name := range slices.Sorted(maps.Keys(l.env)) {
 		if strings.HasPrefix(name, envPrefix) && !slices.Contains(known, name) && !fromKubernetes(name) {
 			f := Fault{Where: name, Message: "is no setting of attribproxy and is ignored", Remedy: "remove it"}
 			if meant := suggest(name, known); meant != "" {
@@ -100,7 +100,7 @@ func fromKubernetes(name string) bool {
 func (l *loader) flagLayer() map[string]any {
 	_, types := scalarKeys()
 	layer := map[string]any{}
-	for _, path := range slices.Sorted(keysIter(l.src.Flags)) {
+	for _, path := range slices.Sorted(maps.Keys(l.src.Flags)) {
 		where := "--" + flagName(path)
 		t, ok := types[path]
 		if !ok {
@@ -181,17 +181,3 @@ func put(m map[string]any, path string, value any) {
 	}
 	put(inner, rest, value)
 }
-
-// keysIter iterates over the keys of a map of strings.
-func keysIter(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
-// describe names a key for a sentence: audit.dir (--audit-dir, ATTRIBPROXY_AUDIT_DIR).
-func describe(path string) string { return fmt.Sprintf("%s ($%s)", path, EnvName(path)) }

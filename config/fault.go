@@ -22,22 +22,22 @@ type Fault struct {
 	Message, Remedy string
 }
 
-// String is the fault on one line: where: path: "value": message; remedy.
+// String is the fault on one line: where: path: "value" message; remedy.
 func (f Fault) String() string {
-	var parts []string
+	var b strings.Builder
 	for _, part := range []string{f.Where, f.Path} {
 		if part != "" {
-			parts = append(parts, part)
+			b.WriteString(part + ": ")
 		}
 	}
 	if f.Value != "" {
-		parts = append(parts, strconv.Quote(shorten(f.Value)))
+		b.WriteString(strconv.Quote(shorten(f.Value)) + " ")
 	}
-	line := strings.Join(append(parts, f.Message), ": ")
+	b.WriteString(f.Message)
 	if f.Remedy != "" {
-		line += "; " + f.Remedy
+		b.WriteString("; " + f.Remedy)
 	}
-	return line
+	return b.String()
 }
 
 // Error holds every fault of a configuration, in the order of the file as far

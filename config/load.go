@@ -82,7 +82,7 @@ func Resolve(src Source) (*Loaded, error) {
 	if src.GOOS == "" {
 		src.GOOS = runtime.GOOS
 	}
-	l := &loader{src: src, env: environ(src.Env), origins: map[string]string{}, faulty: map[string]bool{}}
+	l := &loader{src: src, env: environ(src.Env), origins: map[string]string{}, faulty: map[string]bool{}, reading: true}
 	return l.run()
 }
 
@@ -92,7 +92,8 @@ type loader struct {
 	env      map[string]string
 	origins  map[string]string
 	faults   []Fault
-	faulty   map[string]bool // paths with a fault, to keep quiet about what follows from it
+	faulty   map[string]bool // paths without a sound value, to keep quiet about what follows from it
+	reading  bool            // faults are still about reading values, not about their meaning
 	warnings []Fault
 }
 
@@ -101,14 +102,14 @@ func (l *loader) run() (*Loaded, error) {
 	for key, value := range leaves(Default()) {
 		v.SetDefault(key, value)
 	}
-	file, content, err := l.readFile()
+	name, content, err := l.readFile()
 	if err != nil {
 		return nil, err
 	}
-	var digest string
-	if file != "" {
-		digest = digestOf(content)
-		if err := v.MergeConfigMap(l.fileLayer(file, content)); err != nil {
+	var file, digest string
+	if name != "" {
+		file, digest = l.absolute(name), digestOf(content)
+		if err := v.MergeConfigMap(l.fileLayer(name, content)); err != nil {
 			return nil, fmt.Errorf("merging config file: %w", err)
 		}
 	}
@@ -124,6 +125,7 @@ func (l *loader) run() (*Loaded, error) {
 		// The layers were checked key by key before viper saw them.
 		return nil, fmt.Errorf("decoding configuration: %w", err)
 	}
+	l.reading = false
 	l.complete(cfg)
 	l.validate(cfg)
 	if len(l.faults) > 0 {
@@ -139,7 +141,8 @@ func decoding(dc *mapstructure.DecoderConfig) {
 	dc.DecodeHook = mapstructure.TextUnmarshallerHookFunc()
 }
 
-// readFile finds the config file and reads it. The path is "" if there is none.
+// readFile finds the config file and reads it. The path is as the user gave it,
+// "" if there is no file.
 func (l *loader) readFile() (path string, content []byte, err error) {
 	path = l.src.File
 	if path == "" {
@@ -151,8 +154,7 @@ func (l *loader) readFile() (path string, content []byte, err error) {
 			return "", nil, nil // no home directory, hence no file in it
 		}
 	}
-	path = l.absolute(path)
-	content, err = l.src.ReadFile(path)
+	content, err = l.src.ReadFile(l.absolute(path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !asked:
 		return "", nil, nil
@@ -178,7 +180,7 @@ func (l *loader) absolute(path string) string {
 	return path
 }
 
-// fault notes a fault, unless the same key or one above it has one already.
+// fault notes a fault, unless the key or one above it could not be read at all.
 func (l *loader) fault(f Fault) {
 	for at := f.Path; at != ""; at = parent(at) {
 		if l.faulty[at] {
@@ -190,7 +192,9 @@ func (l *loader) fault(f Fault) {
 	}
 	f.Value = redact(f.Value)
 	l.faults = append(l.faults, f)
-	l.faulty[f.Path] = true
+	if l.reading {
+		l.faulty[f.Path] = true
+	}
 }
 
 // warn notes something that is allowed and probably not meant.

@@ -33,7 +33,7 @@ type fileReader struct {
 // fileLayer checks a config file, YAML or JSON, against the keys of Config and
 // returns the values that are sound.
 func (l *loader) fileLayer(path string, content []byte) map[string]any {
-	r := &fileReader{loader: l, name: path, dir: filepath.Dir(path)}
+	r := &fileReader{loader: l, name: path, dir: filepath.Dir(l.absolute(path))}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	var doc yaml.Node
 	switch err := decoder.Decode(&doc); {
