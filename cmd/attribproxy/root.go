@@ -37,7 +37,9 @@ what Azure answered.`,
 	flags.StringVar(&a.flags.output, "output", "text", "form of the result: text or json")
 
 	root.AddCommand(
-	// one line per verb, in the order of the manual
+		// one line per verb, in the order of the manual
+		a.runCommand(),
+		a.serveCommand(),
 	)
 	return root
 }

@@ -22,7 +22,12 @@ func (a *app) loadConfig(cmd *cobra.Command) (*config.Config, error) {
 // resolveConfig is loadConfig with where each value came from, and warnings. The
 // IDs are those of --id, for verbs that have it.
 func (a *app) resolveConfig(cmd *cobra.Command, ids ...string) (*config.Loaded, error) {
-	loaded, err := config.Resolve(a.configSource(cmd, ids...))
+	return a.resolve(a.configSource(cmd, ids...))
+}
+
+// resolve is config.Resolve with the remedy for what people meet first.
+func (a *app) resolve(src config.Source) (*config.Loaded, error) {
+	loaded, err := config.Resolve(src)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, withHint(err, "'attribproxy init --config FILE' writes one to start from")
 	}
