@@ -68,6 +68,7 @@ type Cloud struct {
 	requests []*Request
 	changed  chan struct{} // closed and replaced when requests grows
 	hooks    []*hook
+	issued   map[string]bool // tokens
 
 	mu    sync.Mutex // held while an ARM request is answered
 	state *state
@@ -95,7 +96,7 @@ func Start(o Options) (*Cloud, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	c := &Cloud{opts: o, ca: ca, ln: ln, done: make(chan struct{}), changed: make(chan struct{}), state: newState()}
+	c := &Cloud{opts: o, ca: ca, ln: ln, done: make(chan struct{}), changed: make(chan struct{}), issued: map[string]bool{}, state: newState()}
 	c.srv = &http.Server{
 		Handler:           http.HandlerFunc(c.serve),
 		ReadHeaderTimeout: 30 * time.Second,

@@ -165,7 +165,7 @@ func TestLeafForEachName(t *testing.T) {
 }
 
 func TestSignIn(t *testing.T) {
-	_, client := start(t, fakecloud.Options{})
+	cloud, client := start(t, fakecloud.Options{})
 	const login = "https://login.microsoftonline.com/"
 	a := send(t, client, "", "GET", login+fakecloud.TenantID+"/v2.0/.well-known/openid-configuration", "")
 	endpoint, _ := a.Body["token_endpoint"].(string)
@@ -200,6 +200,9 @@ func TestSignIn(t *testing.T) {
 	}
 	if a := send(t, client, token, "GET", "/subscriptions?api-version=2020-01-01", ""); a.Status != 200 {
 		t.Errorf("the token was refused: %d %s", a.Status, a.Raw)
+	}
+	if !cloud.Issued("Bearer "+token) || cloud.Issued("Bearer "+token+"x") {
+		t.Error("the cloud does not know its own tokens")
 	}
 	form.Del("client_secret")
 	if a := send(t, client, "", "POST", endpoint, form.Encode(), "Content-Type", formType); a.Status != 401 {

@@ -134,5 +134,17 @@ func (c *Cloud) newToken(tenant, client, audience string, life time.Duration) st
 	_, _ = rand.Read(key) // never fails, see crypto/rand
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(signed))
-	return signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	token := signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	c.logMu.Lock()
+	c.issued[token] = true
+	c.logMu.Unlock()
+	return token
+}
+
+// Issued reports whether an Authorization field carries a token that this cloud
+// handed out, byte for byte. Requests with any other token are answered too.
+func (c *Cloud) Issued(authorization string) bool {
+	c.logMu.Lock()
+	defer c.logMu.Unlock()
+	return c.issued[strings.TrimPrefix(authorization, "Bearer ")]
 }

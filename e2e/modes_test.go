@@ -1,0 +1,161 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/attribproxy/attribproxy/internal/fakecloud"
+)
+
+// result is one run of a client through attribproxy.
+type result struct {
+	*sandbox
+	requests []fakecloud.Request // what reached the cloud
+	journal  string              // the journal's directory, its process gone
+	stderr   string              // of attribproxy run and the client
+}
+
+// writeConfig writes a config that finds the fake cloud, and gives the journal's
+// directory. Without rules it suits `run --id`.
+func (s *sandbox) writeConfig(t *testing.T, rules bool) (path, journal string) {
+	t.Helper()
+	journal = filepath.Join(s.dir, "journal")
+	// JSON is YAML, and quotes Windows paths well.
+	config := map[string]any{
+		"listen": "127.0.0.1:0", "admin": "", "stateDir": filepath.Join(s.dir, "state"),
+		"upstream": map[string]any{"resolve": s.cloud.Resolve(), "roots": s.base, "allow": []string{"127.0.0.0/8"}},
+		"audit":    map[string]any{"dir": journal, "source": "e2e"},
+	}
+	if rules {
+		config["rules"] = []any{map[string]any{"name": "contoso", "trackingIds": []string{trackingID}}}
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(s.dir, "attribproxy.yaml")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, journal
+}
+
+// underRun runs the client as `attribproxy run --id ID -- CLIENT`.
+func underRun(t *testing.T, c client, argv []string) result {
+	t.Helper()
+	program := must(t, attribproxy)
+	s := newSandbox(t, c.hosts...)
+	config, journal := s.writeConfig(t, false)
+	_, stderr := s.exec(t, nil, slices.Concat([]string{program, "run", "--id", trackingID, "--config", config, "--"}, argv))
+	return result{sandbox: s, requests: s.cloud.Requests(), journal: journal, stderr: stderr}
+}
+
+// throughServe runs the client in a shell that took its variables from
+// `attribproxy env`, with `attribproxy serve` beside it.
+func throughServe(t *testing.T, c client, argv []string) result {
+	t.Helper()
+	program, sh := must(t, attribproxy), need(t, "sh")
+	s := newSandbox(t, c.hosts...)
+	config, journal := s.writeConfig(t, true)
+	stop := s.serve(t, program, config)
+	_, stderr := s.exec(t, nil, slices.Concat([]string{
+		sh, "-c", `vars=$("$0" env --shell bash --config "$1") && eval "$vars" && shift && exec "$@"`, program, config,
+	}, argv))
+	stop()
+	return result{sandbox: s, requests: s.cloud.Requests(), journal: journal, stderr: stderr}
+}
+
+// serve starts the daemon and returns when it is ready. stop ends it as an
+// operator would and checks that it ends well.
+func (s *sandbox) serve(t *testing.T, program, config string) (stop func()) {
+	t.Helper()
+	var log bytes.Buffer
+	cmd := exec.Command(program, "serve", "--config", config)
+	cmd.Env = s.env
+	cmd.Dir = s.dir
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	running := true
+	stop = func() {
+		if !running {
+			return
+		}
+		running = false
+		_ = cmd.Process.Signal(os.Interrupt)
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("attribproxy serve: %v\n%s", err, &log)
+			}
+		case <-time.After(30 * time.Second):
+			_ = cmd.Process.Kill()
+			<-ended
+			t.Errorf("attribproxy serve did not end 30 s after the interrupt\n%s", &log)
+		}
+	}
+	t.Cleanup(stop)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			running = false
+			t.Fatalf("attribproxy serve ended at once: %v\n%s", err, &log)
+		case <-ctx.Done():
+			t.Fatalf("attribproxy serve is not ready after 30 s")
+		case <-tick.C:
+			if ready(filepath.Join(s.dir, "state", "serve.json")) {
+				return stop
+			}
+		}
+	}
+}
+
+// ready reports whether the ready file names a proxy.
+func ready(path string) bool {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	var file struct{ Proxy string }
+	return json.Unmarshal(text, &file) == nil && file.Proxy != ""
+}
+
+// attribproxy runs another verb and gives its output.
+func (s *sandbox) attribproxy(t *testing.T, args ...string) string {
+	t.Helper()
+	out, _ := s.exec(t, nil, append([]string{must(t, attribproxy)}, args...))
+	return out
+}
+
+// leftovers lists what attribproxy left in the temporary directory.
+func (s *sandbox) leftovers(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		if strings.Contains(strings.ToLower(e.Name()), "attribproxy") {
+			out = append(out, fmt.Sprint(e))
+		}
+	}
+	return out
+}
