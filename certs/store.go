@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -164,7 +165,11 @@ func loadKey(dir string) (*ecdsa.PrivateKey, error) {
 	if openToOthers(info.Mode()) {
 		return nil, &KeyPermissionError{Path: path, Mode: info.Mode()}
 	}
-	der, err := onePEM(dir, KeyFile, "PRIVATE KEY")
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, &DamagedError{Dir: dir, Problem: "reading " + KeyFile, Err: err}
+	}
+	der, err := onePEM(dir, KeyFile, "PRIVATE KEY", data)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +257,11 @@ func constrainedTo(c *x509.Certificate, hosts []string) bool {
 }
 
 func loadCert(dir, name string) (*x509.Certificate, error) {
-	der, err := onePEM(dir, name, "CERTIFICATE")
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return nil, &DamagedError{Dir: dir, Problem: "reading " + name, Err: err}
+	}
+	der, err := onePEM(dir, name, "CERTIFICATE", data)
 	if err != nil {
 		return nil, err
 	}
@@ -263,12 +272,8 @@ func loadCert(dir, name string) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// onePEM reads a file that must be one PEM block of the kind.
-func onePEM(dir, name, kind string) ([]byte, error) {
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return nil, &DamagedError{Dir: dir, Problem: "reading " + name, Err: err}
-	}
+// onePEM takes apart a file that must be one PEM block of the kind.
+func onePEM(dir, name, kind string, data []byte) ([]byte, error) {
 	block, rest := pem.Decode(data)
 	if block == nil || block.Type != kind || len(bytes.TrimSpace(rest)) > 0 {
 		return nil, &DamagedError{Dir: dir, Problem: fmt.Sprintf("%s is not one whole PEM block %q", name, kind)}
