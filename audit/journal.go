@@ -2,6 +2,10 @@ package audit
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,7 +36,7 @@ type Options struct {
 	Source string
 	// KeyFile holds the Ed25519 key that signs seals, PKCS#8 in PEM. It is
 	// made, 0600, if it is missing; the public half stands beside it with
-	// the suffix ".pub".
+	// the suffix [PublicKeySuffix].
 	KeyFile string
 	// Guarantee defaults to GuaranteeDurable.
 	Guarantee Guarantee
@@ -42,8 +46,8 @@ type Options struct {
 	// SegmentAge is the age at which a segment that holds anything is
 	// sealed and the next begun; 0 means 24 hours.
 	SegmentAge time.Duration
-	// RetainAge deletes sealed segments whose last event is older; 0 keeps
-	// them for ever.
+	// RetainAge deletes sealed segments whose file was last written longer
+	// ago; 0 keeps them for ever.
 	RetainAge time.Duration
 	// RetainBytes deletes the oldest sealed segments while all files of the
 	// directory together are larger; 0 means no limit.
@@ -63,6 +67,61 @@ type Options struct {
 	// ObserveCommit is called after each group commit with the number of
 	// lines, the time it took and its error. May be nil.
 	ObserveCommit func(lines int, took time.Duration, err error)
+
+	wrap  func(segmentFile) segmentFile // fault injection in tests
+	retry time.Duration                 // between attempts after a write error
+}
+
+const (
+	defaultSegmentBytes    = 64 << 20
+	defaultSegmentAge      = 24 * time.Hour
+	defaultQueue           = 65536
+	defaultQueueBestEffort = 8192
+	defaultRetry           = time.Second
+)
+
+// withDefaults fills in what is left empty and refuses what cannot be.
+func (o Options) withDefaults() (Options, error) {
+	switch {
+	case o.Dir == "":
+		return o, errors.New("no directory given")
+	case o.KeyFile == "":
+		return o, errors.New("no seal key file given")
+	case o.SegmentBytes < 0 || o.SegmentAge < 0 || o.RetainAge < 0 || o.RetainBytes < 0 || o.QueueEvents < 0:
+		return o, errors.New("a size, age or queue length is negative")
+	}
+	if err := checkSource(o.Source); err != nil {
+		return o, err
+	}
+	switch o.Guarantee {
+	case "":
+		o.Guarantee = GuaranteeDurable
+	case GuaranteeDurable, GuaranteeStrict, GuaranteeBestEffort:
+	default:
+		return o, fmt.Errorf("unknown guarantee %q", o.Guarantee)
+	}
+	if o.SegmentBytes == 0 {
+		o.SegmentBytes = defaultSegmentBytes
+	}
+	if o.SegmentAge == 0 {
+		o.SegmentAge = defaultSegmentAge
+	}
+	if o.QueueEvents == 0 {
+		o.QueueEvents = defaultQueue
+		if o.Guarantee == GuaranteeBestEffort {
+			o.QueueEvents = defaultQueueBestEffort
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.retry == 0 {
+		o.retry = defaultRetry
+	}
+	return o, nil
 }
 
 // Receipt is what [Journal.Record] hands out for an event.
@@ -90,32 +149,162 @@ type Stats struct {
 	Queued  int    // events waiting for the disk now
 }
 
+var (
+	// ErrClosed answers whoever records after Close.
+	ErrClosed = errors.New("the journal is closed")
+	// ErrQueueFull answers whoever records faster than the disk can follow.
+	ErrQueueFull = errors.New("the journal's queue is full")
+)
+
 // Journal is the append-only record of one stream. Its methods are safe for
 // concurrent use.
-type Journal struct{}
+type Journal struct {
+	o      Options
+	stream *stream       // the committer's alone, but for its fixed source and epoch
+	wake   chan struct{} // there is something to do; holds at most one token
+	done   chan struct{} // the committer has ended
+
+	mu       sync.Mutex
+	filling  *batch
+	spare    []item // the last batch's slice, for the next one
+	closed   bool
+	closeErr error
+	head     Head
+	health   error
+	stats    Stats
+	dropped  uint64 // not yet in a gap line
+}
 
 // Open recovers what dead writers left in o.Dir, claims the next epoch and
 // starts the committer.
-func Open(o Options) (*Journal, error) { return nil, nil }
+func Open(o Options) (*Journal, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("opening the journal: %w", err)
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("opening the journal: %w", err)
+	}
+	key, err := loadSealKey(o.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("opening the journal: %w", err)
+	}
+	recoverDead(o, key)
+	claim, err := claimEpoch(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the journal: %w", err)
+	}
+	start := chain{hash: zeroHash}
+	s := &stream{
+		dir: o.Dir, source: o.Source, epoch: claim.epoch, key: key, now: o.Now, wrap: o.wrap,
+		anchor: claim.lock, lowest: 1, number: 1,
+		chain: start, flushed: start, enc: newLineEncoder(),
+	}
+	s.file = s.wrapFile(claim.file)
+	j := &Journal{
+		o: o, stream: s,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		filling: newBatch(nil),
+		head:    Head{Source: s.source, Epoch: s.epoch, Hash: zeroHash},
+	}
+	go j.run()
+	return j, nil
+}
 
 // Intent puts the intent to send a request on disk and sets e.Intent to the
 // intent's seq. Only GuaranteeStrict does anything; for the others it returns
 // nil at once. After an error nothing may be sent: the caller answers 503.
-func (j *Journal) Intent(ctx context.Context, e *Event) error { return nil }
+func (j *Journal) Intent(ctx context.Context, e *Event) error {
+	if j.o.Guarantee != GuaranteeStrict {
+		return nil
+	}
+	intent := *e
+	intent.Kind, intent.Intent = KindIntent, 0
+	seq := new(uint64) // the committer may write it after this call has given up
+	if err := j.enqueue(intent, seq).Wait(ctx); err != nil {
+		return fmt.Errorf("recording the intent: %w", err)
+	}
+	e.Intent = *seq
+	return nil
+}
 
 // Record queues an event whose outcome is known. It does not wait for the
-// disk. The caller must not change e's slices afterwards.
-func (j *Journal) Record(e Event) Receipt { return nil }
+// disk. The caller must not change e's slices afterwards. An event without a
+// time gets the present one.
+func (j *Journal) Record(e Event) Receipt {
+	e.Kind = KindRequest
+	r := j.enqueue(e, nil)
+	if j.o.Guarantee == GuaranteeBestEffort {
+		return settled{} // whoever asks for no guarantee waits for nothing
+	}
+	return r
+}
+
+// enqueue hands an event to the committer.
+func (j *Journal) enqueue(e Event, seq *uint64) Receipt {
+	e.bound()
+	e.resetGap()
+	if e.Time.IsZero() {
+		e.Time = j.o.Now()
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return settled{ErrClosed}
+	}
+	if j.stats.Queued >= j.o.QueueEvents {
+		j.dropped++
+		j.stats.Dropped++
+		j.signal()
+		return settled{ErrQueueFull}
+	}
+	j.stats.Queued++
+	b := j.filling
+	b.items = append(b.items, item{event: e, seq: seq})
+	j.signal()
+	return receipt{b, len(b.items) - 1}
+}
+
+// signal wakes the committer.
+func (j *Journal) signal() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
 
 // Head returns the last committed line. After Close it is the final seal.
-func (j *Journal) Head() Head { return Head{} }
+func (j *Journal) Head() Head {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.head
+}
 
 // Healthy returns nil, or why the journal cannot be written at present.
-func (j *Journal) Healthy() error { return nil }
+func (j *Journal) Healthy() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return ErrClosed
+	}
+	return j.health
+}
 
 // Stats returns the journal's counts.
-func (j *Journal) Stats() Stats { return Stats{} }
+func (j *Journal) Stats() Stats {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stats
+}
 
 // Close commits what is queued, seals the last segment and gives the stream
-// up. Events recorded afterwards are refused.
-func (j *Journal) Close() error { return nil }
+// up. Events recorded afterwards are refused. A second Close waits for the
+// first and returns its error.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	j.closed = true
+	j.signal()
+	j.mu.Unlock()
+	<-j.done
+	return j.closeErr
+}

@@ -1,0 +1,36 @@
+package audit
+
+import "time"
+
+// What the external tests need of the inside.
+
+// SegmentFile is the seam at which tests inject faults.
+type SegmentFile = segmentFile
+
+// MaxStrings is more bytes than a line of bounded strings can have.
+const MaxStrings = MaxLineBytes
+
+// WithFaults returns o with every segment file passed through wrap, and with
+// the given time between attempts after a write error.
+func (o Options) WithFaults(retry time.Duration, wrap func(SegmentFile) SegmentFile) Options {
+	o.wrap, o.retry = wrap, retry
+	return o
+}
+
+// Bound exposes the bounding of an event's strings.
+func (e *Event) Bound() { e.bound() }
+
+// AppendLine encodes one event.
+func AppendLine(buf []byte, e *Event) ([]byte, error) { return newLineEncoder().append(buf, e) }
+
+// LockSegment takes the lock that shows that a stream's writer lives.
+func LockSegment(path string) (unlock func(), err error) {
+	l, err := lockFile(path, false)
+	if err != nil {
+		return nil, err
+	}
+	return l.unlock, nil
+}
+
+// SweepNow makes the next housekeeping apply retention.
+func SweepNow(dir string) { maintenance{}.write(Options{Dir: dir}) }

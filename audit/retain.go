@@ -1,0 +1,361 @@
+package audit
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// sweep applies retention to the whole directory: it picks the oldest sealed
+// segments, writes gap lines that say what goes, and deletes them. The gap is
+// on disk first; a crash in between leaves files that are gone by the next
+// sweep.
+func (c *committer) sweep() {
+	if c.o.RetainAge == 0 && c.o.RetainBytes == 0 {
+		return
+	}
+	if err := c.retain(); err != nil && !errors.Is(err, errLocked) {
+		c.o.Logger.Warn("applying the journal's retention failed", zap.Error(err))
+	}
+}
+
+func (c *committer) retain() error {
+	// Two sweeps at once would each delete enough.
+	lock, err := sweepLock(c.o.Dir)
+	if err != nil {
+		return err
+	}
+	defer lock.unlock()
+	m := readMaintenance(c.o.Dir)
+	m.Swept = c.o.Now()
+	m.write(c.o)
+
+	stored, total, err := storedEpochs(c.o.Dir)
+	if err != nil {
+		return err
+	}
+	r := retention{committer: c, total: total}
+	defer func() {
+		for _, unlock := range r.unlocks {
+			unlock()
+		}
+	}()
+	r.plan(stored)
+	if len(r.doomed) == 0 {
+		return nil
+	}
+	return r.execute()
+}
+
+func sweepLock(dir string) (*fileLock, error) {
+	path := filepath.Join(dir, sweepLockFile)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	return lockFile(path, false)
+}
+
+// storedSegment is a segment as retention sees it.
+type storedSegment struct {
+	segmentID
+	bytes   int64 // with its torn bytes
+	written time.Time
+}
+
+// storedEpochs looks at the whole directory.
+func storedEpochs(dir string) (epochs [][]storedSegment, total int64, err error) {
+	ids, err := listSegments(dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, epoch := range byEpoch(ids) {
+		var stored []storedSegment
+		for _, id := range epoch {
+			info, err := os.Stat(id.path(dir))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, 0, err
+			}
+			s := storedSegment{segmentID: id, bytes: info.Size(), written: info.ModTime()}
+			if torn, err := os.Stat(id.path(dir) + tornSuffix); err == nil {
+				s.bytes += torn.Size()
+			}
+			total += s.bytes
+			stored = append(stored, s)
+		}
+		if len(stored) > 0 {
+			epochs = append(epochs, stored)
+		}
+	}
+	return epochs, total, nil
+}
+
+// retention is one sweep.
+type retention struct {
+	*committer
+	total   int64
+	doomed  []doomedEpoch
+	unlocks []func()
+}
+
+// doomedEpoch is the segments of one epoch that go, from the first on.
+type doomedEpoch struct {
+	segments []storedSegment
+	whole    bool // nothing of the epoch remains
+}
+
+// plan decides what goes: while there is too much, the epoch whose first
+// remaining segment is the oldest loses it. Segments of other writers that
+// live, and our own current one, stay.
+func (r *retention) plan(epochs [][]storedSegment) {
+	type queue struct {
+		segments []storedSegment
+		taken    int
+		usable   int // how many may go; -1 while nobody looked
+	}
+	queues := make([]*queue, 0, len(epochs))
+	for _, e := range epochs {
+		queues = append(queues, &queue{segments: e, usable: -1})
+	}
+	oldest := func(a, b *queue) int {
+		return cmp.Or(a.segments[a.taken].written.Compare(b.segments[b.taken].written),
+			cmp.Compare(a.segments[0].epoch, b.segments[0].epoch))
+	}
+	now := r.o.Now()
+	all := slices.Clone(queues)
+	for len(queues) > 0 {
+		q := slices.MinFunc(queues, oldest)
+		old := r.o.RetainAge > 0 && now.Sub(q.segments[q.taken].written) > r.o.RetainAge
+		large := r.o.RetainBytes > 0 && r.total > r.o.RetainBytes
+		if !old && !large {
+			break
+		}
+		if q.usable < 0 {
+			q.usable = r.usable(q.segments)
+		}
+		if q.taken < q.usable {
+			r.total -= q.segments[q.taken].bytes
+			q.taken++
+		}
+		if q.taken >= q.usable {
+			queues = slices.DeleteFunc(queues, func(other *queue) bool { return other == q })
+		}
+	}
+	for _, q := range all {
+		if q.taken > 0 {
+			r.doomed = append(r.doomed, doomedEpoch{q.segments[:q.taken], q.taken == len(q.segments)})
+		}
+	}
+}
+
+// usable returns how many of an epoch's segments may be deleted and keeps
+// others from touching them.
+func (r *retention) usable(segments []storedSegment) int {
+	if segments[0].epoch == r.stream.epoch {
+		n := 0
+		for n < len(segments) && segments[n].number < r.stream.number {
+			n++
+		}
+		return n
+	}
+	ids := make([]segmentID, len(segments))
+	for i, s := range segments {
+		ids[i] = s.segmentID
+	}
+	unlock, err := lockEpoch(r.o.Dir, ids)
+	if err != nil {
+		return 0 // it lives
+	}
+	if !finallySealed(r.o.Dir, ids) {
+		unlock() // to be recovered first
+		return 0
+	}
+	r.unlocks = append(r.unlocks, unlock)
+	return len(segments)
+}
+
+// execute writes the gap lines and deletes the files.
+func (r *retention) execute() error {
+	gaps, err := r.gaps()
+	if err != nil {
+		return err
+	}
+	now := r.o.Now()
+	for i := range gaps {
+		gaps[i].Time = now
+		if err := r.stream.add(&gaps[i]); err != nil {
+			r.stream.discard()
+			return err
+		}
+	}
+	if err := r.stream.flush(); err != nil {
+		return fmt.Errorf("writing the gap lines: %w", err)
+	}
+	var failed error
+	files := 0
+	for _, doomed := range r.doomed {
+		for _, s := range doomed.segments {
+			if err := r.remove(s.segmentID); err != nil {
+				failed = errors.Join(failed, err)
+				break // the rest of this epoch stays: only its beginning may be missing
+			}
+			files++
+		}
+	}
+	r.o.Logger.Info("deleted old journal segments", zap.Int("segments", files))
+	return errors.Join(failed, syncDir(r.o.Dir))
+}
+
+// remove deletes one segment. The lock on a stream's first segment is what
+// shows that its writer lives: for our own stream it moves on first.
+func (r *retention) remove(id segmentID) error {
+	path := id.path(r.o.Dir)
+	if id.epoch == r.stream.epoch && id.number == r.stream.lowest {
+		next, err := lockFile(segmentID{id.epoch, id.number + 1}.path(r.o.Dir), true)
+		if err != nil {
+			return err
+		}
+		r.stream.anchor.unlock()
+		r.stream.anchor = next
+		r.stream.lowest++
+	}
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	if err := os.Remove(path + tornSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// gaps returns the lines that say what is deleted. Gap lines of earlier
+// deletions that stand in doomed segments are said again, or nobody could tell
+// those deletions from a theft.
+func (r *retention) gaps() ([]Event, error) {
+	var gaps []Event
+	for _, doomed := range r.doomed {
+		for _, s := range doomed.segments {
+			earlier, err := retentionGaps(s.path(r.o.Dir))
+			if err != nil {
+				return nil, err
+			}
+			gaps = append(gaps, earlier...)
+		}
+		gap, err := doomed.gap(r.o.Dir)
+		if err != nil {
+			return nil, err
+		}
+		gaps = append(gaps, gap)
+	}
+	return mergeGaps(gaps), nil
+}
+
+// gap is the line for one epoch.
+func (d doomedEpoch) gap(dir string) (Event, error) {
+	from := d.segments[0]
+	to := d.segments[len(d.segments)-1]
+	first, err := firstLine(from.path(dir))
+	if err != nil {
+		return Event{}, err
+	}
+	last, err := lastLine(to.path(dir))
+	if err != nil {
+		return Event{}, err
+	}
+	e := Event{Kind: KindGap, Reason: GapRetention, GapEpoch: from.epoch, SHA256: hashLine(last)}
+	if d.whole {
+		e.GapEpochs = 1
+	}
+	for _, end := range []struct {
+		line []byte
+		seq  *uint64
+	}{{first, &e.First}, {last, &e.Last}} {
+		parsed, err := ParseLine(end.line)
+		if err != nil {
+			return Event{}, err
+		}
+		*end.seq = parsed.Seq
+	}
+	e.Count = e.Last - e.First + 1
+	return e, nil
+}
+
+// retentionGaps returns the retention gap lines of a segment.
+func retentionGaps(path string) ([]Event, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var gaps []Event
+	lines := newLineReader(f)
+	for {
+		line, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			return gaps, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Contains(line, []byte(GapRetention)) {
+			continue // spares the parsing of nearly every line
+		}
+		if e, err := ParseLine(line); err == nil && e.Kind == KindGap && e.Reason == GapRetention {
+			gaps = append(gaps, e)
+		}
+	}
+}
+
+// mergeGaps makes one line of several where they adjoin: ranges of one epoch,
+// and whole epochs in a row. So the lines that are said again do not grow with
+// the number of runs there ever were.
+func mergeGaps(gaps []Event) []Event {
+	slices.SortStableFunc(gaps, func(a, b Event) int {
+		return cmp.Or(cmp.Compare(a.GapEpoch, b.GapEpoch), cmp.Compare(a.First, b.First))
+	})
+	var merged []Event
+	for _, g := range gaps {
+		if n := len(merged); n > 0 {
+			last := &merged[n-1]
+			if last.GapEpoch == g.GapEpoch && g.First <= last.Last+1 {
+				if g.Last >= last.Last {
+					last.Last, last.SHA256 = g.Last, g.SHA256
+				}
+				if last.GapEpochs > 1 || g.GapEpochs > 1 {
+					last.Count = max(last.Count, g.Count)
+				} else {
+					last.Count = last.Last - last.First + 1
+				}
+				last.GapEpochs = max(last.GapEpochs, g.GapEpochs)
+				continue
+			}
+		}
+		merged = append(merged, g)
+	}
+	gaps, merged = merged, nil
+	for _, g := range gaps {
+		if n := len(merged); n > 0 && g.GapEpochs > 0 && merged[n-1].GapEpochs > 0 &&
+			merged[n-1].GapEpoch+g.GapEpochs >= g.GapEpoch {
+			before := merged[n-1]
+			g.Count += before.Count
+			g.GapEpochs = g.GapEpoch - min(before.GapEpoch-before.GapEpochs, g.GapEpoch-g.GapEpochs)
+			merged[n-1] = g
+			continue
+		}
+		merged = append(merged, g)
+	}
+	return merged
+}
