@@ -83,11 +83,11 @@ func (a *Authority) RootPEM() []byte { return encodeCert(a.root) }
 // nobody needs to trust it.
 func (a *Authority) IssuerPEM() []byte { return encodeCert(a.issuer) }
 
-// RootSubject and IssuerSubject are the distinguished names of the two
-// certificates, e.g. "CN=attribproxy root 1a2b3c4d,O=attribproxy".
+// RootSubject is the distinguished name of the root, e.g.
+// "CN=attribproxy root 1a2b3c4d,O=attribproxy".
 func (a *Authority) RootSubject() string { return a.root.Subject.String() }
 
-// IssuerSubject: see [Authority.RootSubject].
+// IssuerSubject is the distinguished name of the issuing certificate.
 func (a *Authority) IssuerSubject() string { return a.issuer.Subject.String() }
 
 // NotBefore is when the CA begins to be valid.

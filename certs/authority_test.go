@@ -13,9 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/attribproxy/attribproxy/certs"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/attribproxy/attribproxy/certs"
 )
 
 const day = 24 * time.Hour

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/attribproxy/attribproxy/certs"
 	"github.com/google/go-cmp/cmp"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/attribproxy/attribproxy/certs"
 )
 
 func read(t *testing.T, path string) []byte {

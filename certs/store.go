@@ -157,7 +157,7 @@ func loadKey(dir string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, &DamagedError{Dir: dir, Problem: "reading " + KeyFile, Err: err}
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, &DamagedError{Dir: dir, Problem: "reading " + KeyFile, Err: err}

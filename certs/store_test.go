@@ -14,9 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/attribproxy/attribproxy/certs"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"github.com/attribproxy/attribproxy/certs"
 )
 
 // helperDir, when set, makes the test binary load or create the CA there and

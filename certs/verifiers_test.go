@@ -210,8 +210,10 @@ func judgeOpenSSL(t *testing.T, s stage) []verdict {
 		if ip := net.ParseIP(strings.Trim(target, "[]")); ip != nil {
 			name = []string{"-verify_ip", ip.String()}
 		}
-		args := append([]string{"verify", "-x509_strict", "-purpose", "sslserver",
-			"-no-CApath", "-no-CAstore", "-CAfile", s.bundles.Combined, "-untrusted", rest}, name...)
+		args := append([]string{
+			"verify", "-x509_strict", "-purpose", "sslserver",
+			"-no-CApath", "-no-CAstore", "-CAfile", s.bundles.Combined, "-untrusted", rest,
+		}, name...)
 		if _, err := command(t, nil, "openssl", append(args, leaf)...); err != nil {
 			return "", err
 		}
