@@ -51,6 +51,8 @@ func (s *Server) serveIntercepted(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	conn.requests.Add(1)
+	s.exchanges.Add(1)
+	defer s.exchanges.Done()
 	x := &exchange{s: s, w: w, r: r, conn: conn, recorded: recordedMethod(r.Method), event: audit.Event{
 		Time: s.opts.Now(), Kind: audit.KindRequest, Method: r.Method, Host: conn.host, Client: clientIP(r.RemoteAddr),
 	}}

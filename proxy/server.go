@@ -34,6 +34,7 @@ type Server struct {
 	own       atomic.Pointer[[]netip.AddrPort]
 	draining  atomic.Bool
 	innerDone sync.WaitGroup
+	exchanges sync.WaitGroup // requests inside intercepted connections
 }
 
 // New checks the options and builds a server; it opens nothing.
@@ -119,7 +120,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close cuts everything at once.
+// Close cuts everything at once. It returns when the requests that were cut
+// have been recorded as such: the journal may be closed then.
 func (s *Server) Close() error {
 	s.draining.Store(true)
 	err := errors.Join(s.front.Close(), s.inner.Close())
@@ -128,6 +130,7 @@ func (s *Server) Close() error {
 	s.transport.CloseIdleConnections()
 	s.plain.CloseIdleConnections()
 	s.innerDone.Wait()
+	s.exchanges.Wait() // their connections are closed, so they end by themselves
 	return err
 }
 
