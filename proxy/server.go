@@ -34,7 +34,7 @@ type Server struct {
 	own       atomic.Pointer[[]netip.AddrPort]
 	draining  atomic.Bool
 	innerDone sync.WaitGroup
-	exchanges sync.WaitGroup // requests inside intercepted connections
+	exchanges inFlight // requests inside intercepted connections
 }
 
 // New checks the options and builds a server; it opens nothing.
@@ -132,6 +132,43 @@ func (s *Server) Close() error {
 	s.innerDone.Wait()
 	s.exchanges.Wait() // their connections are closed, so they end by themselves
 	return err
+}
+
+// inFlight counts what is under way. Unlike a sync.WaitGroup it may be added
+// to while somebody waits, as a request can come in just before its
+// connection is cut.
+type inFlight struct {
+	mu   sync.Mutex
+	n    int
+	idle chan struct{} // made by Wait, closed when n falls to 0
+}
+
+func (f *inFlight) Add(delta int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.n += delta
+	if f.n == 0 && f.idle != nil {
+		close(f.idle)
+		f.idle = nil
+	}
+}
+
+// Done takes one off.
+func (f *inFlight) Done() { f.Add(-1) }
+
+// Wait returns when nothing is under way.
+func (f *inFlight) Wait() {
+	f.mu.Lock()
+	if f.n == 0 {
+		f.mu.Unlock()
+		return
+	}
+	if f.idle == nil {
+		f.idle = make(chan struct{})
+	}
+	idle := f.idle
+	f.mu.Unlock()
+	<-idle
 }
 
 // Open returns how many tunnels and intercepted connections there are.
