@@ -76,22 +76,27 @@ func shorten(s string) string {
 // redacted stands where a secret was.
 const redacted = "***"
 
-// redact takes user names and passwords out of what may be a URL. It does not
-// parse: what is not quite a URL can hold a password too.
+// redact takes passwords, and whatever else can be one, out of what may be a
+// URL: the user part and the query. It does not parse, as what is not quite a
+// URL can hold a password too.
 func redact(s string) string {
 	start := 0
 	if i := strings.Index(s, "://"); i >= 0 {
 		start = i + len("://")
-	} else if !strings.Contains(s, ":") {
-		return s // neither a scheme nor user:password
 	}
-	at := strings.LastIndex(s, "@")
-	if at < start {
-		return s
+	head, tail := s[:start], s[start:]
+	if at := strings.LastIndex(tail, "@"); at >= 0 {
+		// A user name alone may be a token, so it is only shown beside a password.
+		user, _, ok := strings.Cut(tail[:at], ":")
+		if ok && user != "" {
+			head += user + ":"
+		}
+		head, tail = head+redacted, tail[at:]
 	}
-	// A user name alone may be a token, so it is only shown beside a password.
-	if user, _, ok := strings.Cut(s[start:at], ":"); ok && user != "" {
-		return s[:start] + user + ":" + redacted + s[at:]
+	if start > 0 {
+		if i := strings.IndexAny(tail, "?#"); i >= 0 {
+			tail = tail[:i+1] + redacted
+		}
 	}
-	return s[:start] + redacted + s[at:]
+	return head + tail
 }

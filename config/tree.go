@@ -40,7 +40,7 @@ func (l *loader) fileLayer(path string, content []byte) map[string]any {
 	case errors.Is(err, io.EOF):
 		return nil // nothing but comments
 	case err != nil:
-		l.fault(Fault{Where: path, Message: "is neither YAML nor JSON: " + redact(strings.TrimPrefix(err.Error(), "yaml: ")), Remedy: "mend the syntax there"})
+		l.fault(syntaxFault(path, err))
 		return nil
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
@@ -49,6 +49,15 @@ func (l *loader) fileLayer(path string, content []byte) map[string]any {
 	layer, _ := r.value("", doc.Content[0], reflect.TypeFor[Config]())
 	m, _ := layer.(map[string]any)
 	return m
+}
+
+// syntaxFault turns "yaml: line 2: did not find …" into a fault of that line.
+func syntaxFault(name string, err error) Fault {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	if number, rest, ok := strings.Cut(strings.TrimPrefix(message, "line "), ": "); ok && rest != "" && strings.Trim(number, "0123456789") == "" {
+		name, message = name+":"+number, rest
+	}
+	return Fault{Where: name, Message: "is neither YAML nor JSON: " + redact(message), Remedy: "mend the syntax there or just before it"}
 }
 
 // value converts one node to what a key of type t takes. The second result is
@@ -219,10 +228,10 @@ func printable(name *yaml.Node) string {
 func (r *fileReader) wrongKind(path string, node *yaml.Node, want, remedy string) {
 	got := map[yaml.Kind]string{yaml.MappingNode: "keys with values", yaml.SequenceNode: "a list", yaml.ScalarNode: "text"}[node.Kind]
 	f := Fault{Where: r.at(node), Path: path, Message: fmt.Sprintf("takes %s, not %s", want, got), Remedy: remedy}
-	if path == "" {
+	switch {
+	case path == "":
 		f.Message = fmt.Sprintf("a configuration is %s, not %s", want, got)
-	}
-	if node.Kind == yaml.ScalarNode {
+	case node.Kind == yaml.ScalarNode:
 		f.Value = node.Value
 	}
 	r.fault(f)

@@ -55,7 +55,7 @@ func (c *Config) InterceptHosts() []string {
 // The error never repeats the value.
 func (u Upstream) ProxyURL() (*url.URL, error) {
 	if u.Proxy == "" || u.Proxy == ProxyNone {
-		return nil, nil //nolint:nilnil // no proxy is not an error
+		return nil, nil
 	}
 	parsed, err := url.Parse(u.Proxy)
 	if err != nil {

@@ -183,7 +183,7 @@ func (l *loader) checkUpstream(cfg *Config) {
 		switch {
 		case entry == "" || strings.ContainsAny(entry, " \t,"):
 			l.fault(Fault{Path: at, Value: entry, Message: "is not one host", Remedy: "write each host, .domain, address or network as an entry of its own"})
-		case strings.Contains(entry, "://"):
+		case strings.Contains(entry, "://") || strings.Contains(entry, "@"):
 			l.fault(Fault{Path: at, Value: entry, Message: "is a URL", Remedy: "write the host alone"})
 		}
 	}
