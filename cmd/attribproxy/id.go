@@ -29,7 +29,7 @@ shapes: a GUID that you register in Partner Center, and the ID that Partner
 Center makes for a commercial marketplace offer, which ends in -partnercenter.`,
 		Example: `  attribproxy id new
   attribproxy id check 3f2504e0-4f89-41d3-9a0c-0305e82c3301`,
-		Args: cobra.NoArgs,
+		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.idNewCommand(), a.idCheckCommand())
@@ -50,7 +50,7 @@ one it made.`,
 		Example: `  attribproxy id new
   ID=$(attribproxy id new)
   attribproxy id new --count 3 --output json`,
-		Args: cobra.NoArgs,
+		Args: usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			asJSON, err := a.wantJSON()
 			if err != nil {
@@ -132,12 +132,7 @@ its remedy. It cannot know whether an ID is registered: only Partner Center does
 Exits with 3 if an ID is malformed. Sample and default IDs are warned about.`,
 		Example: `  attribproxy id check 3f2504e0-4f89-41d3-9a0c-0305e82c3301
   attribproxy id check pid-contoso-offer-partnercenter --output json`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageError(fmt.Sprintf("see '%s --help'", cmd.CommandPath()), "no ID to check")
-			}
-			return nil
-		},
+		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			asJSON, err := a.wantJSON()
 			if err != nil {
