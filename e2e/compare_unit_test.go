@@ -11,7 +11,7 @@ import (
 // The comparison is what the other tests stand on, so it is shown to see each
 // thing that a proxy could do wrong.
 func TestCompareSeesEachFault(t *testing.T) {
-	const id = "pid-b6addd8f-5ff4-4fc0-a2b5-0ec7861106c4"
+	const id = "pid-7f3a9c52-1d84-4e6b-9a0f-2c5e8b7d4161"
 	isARM := func(host string) bool { return host == "arm" }
 	request := func(method, host string, change func(*fakecloud.Request)) []fakecloud.Request {
 		r := fakecloud.Request{

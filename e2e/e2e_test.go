@@ -25,8 +25,12 @@ func TestClients(t *testing.T) {
 			if t.Failed() {
 				return // there is nothing to compare with
 			}
-			t.Run("serve", func(t *testing.T) { check(t, c, direct, throughServe(t, c, argv)) })
-			t.Run("run", func(t *testing.T) { check(t, c, direct, underRun(t, c, argv)) })
+			t.Run("serve", func(t *testing.T) { check(t, c, direct, newSandbox(t, c.hosts...).throughServe(t, argv)) })
+			t.Run("run", func(t *testing.T) {
+				r := newSandbox(t, c.hosts...).underRun(t, argv)
+				check(t, c, direct, r)
+				checkSummary(t, r)
+			})
 		})
 	}
 }

@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +33,10 @@ func checkJournal(t *testing.T, r result, before map[string]string) {
 		path, _, _ := strings.Cut(q.RequestURI, "?")
 		ua, had := q.Header.Get("User-Agent"), before[q.Method+" "+path]
 		e := entry{RequestID: q.RequestID, Method: q.Method, Path: path, Outcome: "not-eligible", UAIn: had, Status: q.Status}
-		if q.Method == http.MethodPut {
+		switch {
+		case path == "/batch":
+			e.Outcome = "batch"
+		case q.Method == http.MethodPut:
 			e.Outcome, e.IDs = "already-attributed", []string{token}
 			if ua != had {
 				e.Outcome, e.UAOut = "attributed", ua // recorded only when it was changed
@@ -55,4 +60,37 @@ func checkJournal(t *testing.T, r result, before map[string]string) {
 		t.Errorf("the journal does not have exactly the writes that reached ARM (-cloud +journal):\n%s", diff)
 	}
 	r.attribproxy(t, "audit", "verify", r.journal) // exits with 3 on any fault
+}
+
+// summaryLine is what run says at its end: how many writes, how many of them
+// tagged, and the hash that the journal's files can be held against.
+var summaryLine = regexp.MustCompile(`(?m)^attribproxy: (\d+) ARM writes?: (\d+) attributed .*head ([0-9a-f]{64})$`)
+
+// checkSummary holds run's last line against what reached the cloud.
+func checkSummary(t *testing.T, r result) {
+	t.Helper()
+	writes, tagged := 0, 0
+	for _, q := range r.requests {
+		if !r.cloud.IsARM(q.Host) || q.Method == http.MethodGet || q.Method == http.MethodHead {
+			continue
+		}
+		writes++
+		if q.Method == http.MethodPut {
+			tagged++
+		}
+	}
+	for _, err := range audit.Read(r.journal, audit.Filter{Outcomes: []string{"already-attributed"}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		tagged--
+	}
+	said := summaryLine.FindStringSubmatch(r.stderr)
+	if said == nil {
+		t.Fatalf("run ended without its summary:\n%s", r.stderr)
+	}
+	if diff := cmp.Diff([]string{strconv.Itoa(writes), strconv.Itoa(tagged)}, said[1:3]); diff != "" {
+		t.Errorf("%s\nwrites and tagged (-cloud +summary):\n%s", said[0], diff)
+	}
+	r.attribproxy(t, "audit", "verify", "--head", said[3], r.journal)
 }

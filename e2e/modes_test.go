@@ -50,10 +50,9 @@ func (s *sandbox) writeConfig(t *testing.T, rules bool) (path, journal string) {
 }
 
 // underRun runs the client as `attribproxy run --id ID -- CLIENT`.
-func underRun(t *testing.T, c client, argv []string) result {
+func (s *sandbox) underRun(t *testing.T, argv []string) result {
 	t.Helper()
 	program := must(t, attribproxy)
-	s := newSandbox(t, c.hosts...)
 	config, journal := s.writeConfig(t, false)
 	_, stderr := s.exec(t, nil, slices.Concat([]string{program, "run", "--id", trackingID, "--config", config, "--"}, argv))
 	return result{sandbox: s, requests: s.cloud.Requests(), journal: journal, stderr: stderr}
@@ -61,10 +60,9 @@ func underRun(t *testing.T, c client, argv []string) result {
 
 // throughServe runs the client in a shell that took its variables from
 // `attribproxy env`, with `attribproxy serve` beside it.
-func throughServe(t *testing.T, c client, argv []string) result {
+func (s *sandbox) throughServe(t *testing.T, argv []string) result {
 	t.Helper()
 	program, sh := must(t, attribproxy), need(t, "sh")
-	s := newSandbox(t, c.hosts...)
 	config, journal := s.writeConfig(t, true)
 	stop := s.serve(t, program, config)
 	_, stderr := s.exec(t, nil, slices.Concat([]string{

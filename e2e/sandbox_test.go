@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	trackingID = "b6addd8f-5ff4-4fc0-a2b5-0ec7861106c4"
+	trackingID = "7f3a9c52-1d84-4e6b-9a0f-2c5e8b7d4161"
 	token      = "pid-" + trackingID
 	armURL     = "https://" + fakecloud.DefaultARMHost
 	groupPath  = "/subscriptions/" + fakecloud.SubscriptionID + "/resourcegroups/e2e"

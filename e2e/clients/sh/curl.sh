@@ -16,6 +16,8 @@ call "$@" --request PUT --header "$json" --data '{"location": "westeurope"}' "$A
 call "$@" --head "$ARM$RG?$version"
 call "$@" --request PATCH --header "$json" --data '{"tags": {"a": "b"}}' "$ARM$RG?$version"
 call "$@" --request POST --header "$json" --data '{"properties": {}}' "$ARM$RG/providers/Microsoft.Resources/deployments/first/validate?$version"
+# A batch: what stands inside is ARM's business.
+call "$@" --request POST --header "$json" --data "{\"requests\": [{\"httpMethod\": \"PUT\", \"name\": \"1\", \"url\": \"$RG/providers/Microsoft.Storage/storageAccounts/inner?$version\", \"content\": {}}]}" "$ARM/batch?$version"
 # Over a megabyte: HTTP/1.1 asks with Expect: 100-continue first.
 head -c 1500000 /dev/zero | tr '\0' ' ' >"$WORK/big"
 call "$@" --request PUT --header "$json" --data-binary "@$WORK/big" "$ARM$RG/providers/Microsoft.Storage/storageAccounts/big?$version"
