@@ -9,7 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
@@ -51,7 +51,9 @@ var baseFiles = [...]string{
 // holds no certificate is a [*BaseError]: falling back in silence would hide a corporate root that the
 // user counts on. A variable that names a file in one of the own directories is
 // passed over: it is a bundle this program wrote, met again because the user
-// took over the variables of 'attribproxy env'.
+// took over the variables of 'attribproxy env'. (Directories below are not
+// meant: the bundle of a run is a good base for a run inside it, whose requests
+// go through the outer one.)
 //
 // The root file system is where the system's bundles are looked for; nil means
 // the machine's own.
@@ -61,7 +63,7 @@ func FindBase(getenv func(string) string, root fs.FS, own ...string) (Base, erro
 		return Base{}, err
 	}
 	const nodeVariable = "NODE_EXTRA_CA_CERTS"
-	if path := getenv(nodeVariable); path != "" && !within(path, own) {
+	if path := getenv(nodeVariable); path != "" && !liesIn(path, own) {
 		if b.NodeExtra, err = readRoots(path); err != nil {
 			return Base{}, &BaseError{Variable: nodeVariable, Path: path, Err: err}
 		}
@@ -73,7 +75,7 @@ func FindBase(getenv func(string) string, root fs.FS, own ...string) (Base, erro
 func findRoots(getenv func(string) string, root fs.FS, own []string) (Base, error) {
 	for _, name := range baseVariables {
 		path := getenv(name)
-		if path == "" || within(path, own) {
+		if path == "" || liesIn(path, own) {
 			continue
 		}
 		data, err := readRoots(path)
@@ -225,20 +227,11 @@ func parseCerts(data []byte) []*x509.Certificate {
 	}
 }
 
-// within says whether a path lies in one of the directories, also when they
-// are reached through links.
-func within(path string, dirs []string) bool {
-	path = resolved(path)
-	for _, dir := range dirs {
-		if dir == "" {
-			continue
-		}
-		rel, err := filepath.Rel(resolved(dir), path)
-		if err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			return true
-		}
-	}
-	return false
+// liesIn says whether a file lies directly in one of the directories, also when
+// it is reached through links, and also when it is gone.
+func liesIn(path string, dirs []string) bool {
+	parent := filepath.Dir(resolved(path))
+	return slices.ContainsFunc(dirs, func(dir string) bool { return dir != "" && resolved(dir) == parent })
 }
 
 // resolved makes a path absolute and follows its links as far as it exists.

@@ -207,7 +207,7 @@ func TestFindBasePassesOverOurOwnBundles(t *testing.T) {
 	for what, path := range map[string]string{
 		"as written":     bundles.Combined,
 		"through a link": filepath.Join(link, filepath.Base(bundles.Combined)),
-		"since removed":  filepath.Join(link, "gone", "bundle.pem"),
+		"since removed":  filepath.Join(link, "bundle-of-yesterday.pem"),
 	} {
 		getenv := environ("REQUESTS_CA_BUNDLE", path, "SSL_CERT_FILE", path, "NODE_EXTRA_CA_CERTS", bundles.CAOnly)
 		got, err := certs.FindBase(getenv, system, "", state)
@@ -218,14 +218,18 @@ func TestFindBasePassesOverOurOwnBundles(t *testing.T) {
 			t.Errorf("%s: base %s, %d bytes for Node", what, got.Source, len(got.NodeExtra))
 		}
 	}
-	// Beside the state directory is not in it.
-	beside := state + "-corporate.pem"
-	if err := os.WriteFile(beside, someRoot(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	got, err := certs.FindBase(environ("SSL_CERT_FILE", beside), system, state)
-	if err != nil || !strings.HasPrefix(got.Source, beside) {
-		t.Errorf("base %s (%v)", got.Source, err)
+	// The bundle of a run is needed by a run inside it: its proxy is the way out.
+	for _, other := range []string{state + "-corporate.pem", filepath.Join(state, "run", "bundle.pem")} {
+		if err := os.MkdirAll(filepath.Dir(other), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(other, someRoot(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := certs.FindBase(environ("SSL_CERT_FILE", other), system, state)
+		if err != nil || !strings.HasPrefix(got.Source, other) {
+			t.Errorf("base %s (%v)", got.Source, err)
+		}
 	}
 }
 

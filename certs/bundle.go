@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -39,13 +42,7 @@ func WriteBundles(dir string, a *Authority, b Base, extraPEM ...[]byte) (Bundles
 	if err != nil {
 		return Bundles{}, fmt.Errorf("writing bundles: %w", err)
 	}
-	out := Bundles{
-		CAOnly:             filepath.Join(dir, "ca-only.pem"),
-		NodeExtra:          filepath.Join(dir, "ca-only.pem"),
-		Combined:           filepath.Join(dir, "bundle.pem"),
-		TrustStore:         filepath.Join(dir, "truststore.p12"),
-		TrustStorePassword: pkcs12.DefaultPassword,
-	}
+	out := bundlesIn(dir)
 	combined := CombinedPEM(a, b, extraPEM...)
 	store, err := trustStore(parseCerts(combined))
 	if err != nil {
@@ -57,8 +54,12 @@ func WriteBundles(dir string, a *Authority, b Base, extraPEM ...[]byte) (Bundles
 		{out.TrustStore, store},
 	}
 	if added := join(append([][]byte{b.NodeExtra}, extraPEM...)...); len(added) > 0 {
-		out.NodeExtra = filepath.Join(dir, "ca-node.pem")
 		files = append(files, bundleFile{out.NodeExtra, join(added, a.RootPEM())})
+	} else {
+		if err := os.Remove(out.NodeExtra); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Bundles{}, fmt.Errorf("writing bundles: %w", err)
+		}
+		out.NodeExtra = out.CAOnly
 	}
 	for _, f := range files {
 		// Bundles are made anew at every start: nothing is lost with them in a
@@ -68,6 +69,35 @@ func WriteBundles(dir string, a *Authority, b Base, extraPEM ...[]byte) (Bundles
 		}
 	}
 	return out, nil
+}
+
+// FindBundles returns the bundles that [WriteBundles] wrote into dir. Where
+// there are none, errors.Is(err, fs.ErrNotExist).
+func FindBundles(dir string) (Bundles, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Bundles{}, fmt.Errorf("finding bundles: %w", err)
+	}
+	out := bundlesIn(dir)
+	for _, path := range []string{out.CAOnly, out.Combined, out.TrustStore} {
+		if _, err := os.Stat(path); err != nil {
+			return Bundles{}, fmt.Errorf("finding bundles: %w", err)
+		}
+	}
+	if _, err := os.Stat(out.NodeExtra); err != nil {
+		out.NodeExtra = out.CAOnly
+	}
+	return out, nil
+}
+
+func bundlesIn(dir string) Bundles {
+	return Bundles{
+		CAOnly:             filepath.Join(dir, "ca-only.pem"),
+		NodeExtra:          filepath.Join(dir, "ca-node.pem"),
+		Combined:           filepath.Join(dir, "bundle.pem"),
+		TrustStore:         filepath.Join(dir, "truststore.p12"),
+		TrustStorePassword: pkcs12.DefaultPassword,
+	}
 }
 
 type bundleFile struct {

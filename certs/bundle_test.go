@@ -2,6 +2,8 @@ package certs_test
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +45,9 @@ func TestWriteBundles(t *testing.T) {
 	if d := cmp.Diff(want, b); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
+	if found, err := certs.FindBundles(dir); err != nil || found != b {
+		t.Errorf("found %+v (%v)", found, err)
+	}
 	if d := cmp.Diff(string(a.RootPEM()), string(read(t, b.CAOnly))); d != "" {
 		t.Errorf("CA-only:\n%s", d)
 	}
@@ -71,13 +76,22 @@ func TestWriteBundles(t *testing.T) {
 }
 
 func TestWithoutExtrasNodeGetsOurRootAlone(t *testing.T) {
-	a := ephemeral(t, oneHost)
-	b, err := certs.WriteBundles(t.TempDir(), a, certs.Base{PEM: someRoot(t)})
-	if err != nil {
-		t.Fatal(err)
+	dir, a := t.TempDir(), ephemeral(t, oneHost)
+	if _, err := certs.FindBundles(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
-	if b.NodeExtra != b.CAOnly {
-		t.Errorf("%s and %s", b.NodeExtra, b.CAOnly)
+	// The first time there was something to add; it must not stay behind.
+	for _, extra := range [][]byte{someRoot(t), nil} {
+		b, err := certs.WriteBundles(dir, a, certs.Base{PEM: someRoot(t), NodeExtra: extra})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (b.NodeExtra == b.CAOnly) != (extra == nil) {
+			t.Errorf("%s and %s", b.NodeExtra, b.CAOnly)
+		}
+		if found, err := certs.FindBundles(dir); err != nil || found != b {
+			t.Errorf("found %+v (%v)", found, err)
+		}
 	}
 }
 
