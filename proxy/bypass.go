@@ -16,16 +16,24 @@ import (
 // record of the largest size with its header.
 const maxHello = 16<<10 + 5
 
-// errBypassRefused ends a tunnel that was found to be a bypass.
-var errBypassRefused = errors.New("the tunnel bypasses interception")
+// Errors that end a tunnel, both ways: goproxy closes its two connections.
+var (
+	errBypassRefused = errors.New("the tunnel bypasses interception")
+	errWatchPanicked = errors.New("looking into the tunnel failed")
+)
 
 // watchHello passes the first bytes of a tunnel on to w and reads from them,
 // without altering or delaying any, which host the client starts TLS with.
 // Where a bypass is to be refused the bytes are held back until that is known.
-func (c *clientConn) watchHello(w io.Writer) (int64, error) {
+func (c *clientConn) watchHello(w io.Writer) (sent int64, err error) {
+	defer func() { // goproxy's goroutine, where a panic would end the process
+		if p := recover(); p != nil {
+			c.srv.logPanic("panic while looking into a tunnel", p)
+			err = errWatchPanicked
+		}
+	}()
 	hold := c.srv.opts.Bypass == BypassRefuse
 	var seen []byte
-	var sent int64
 	buf := make([]byte, 4<<10)
 	for {
 		n, readErr := c.Read(buf)

@@ -97,10 +97,14 @@ type hijackWriter struct {
 	srv             *Server
 	authority, host string
 	tunnel          bool
+	conn            *clientConn // once hijacked
 }
 
 // Unwrap lets http.ResponseController reach the server's own writer.
 func (w *hijackWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush implements http.Flusher, which goproxy asks for.
+func (w *hijackWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
 
 // Hijack implements http.Hijacker.
 func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -108,13 +112,14 @@ func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	c := &clientConn{
+	early := make([]byte, rw.Reader.Buffered())
+	_, _ = io.ReadFull(rw.Reader, early)
+	w.conn = &clientConn{
 		Conn: raw, srv: w.srv, authority: w.authority, host: w.host, tunnel: w.tunnel,
-		early: bytes.NewReader(bytes.Clone(early)),
+		early: bytes.NewReader(early),
 	}
-	w.srv.conns.add(c)
-	return c, rw, nil
+	w.srv.conns.add(w.conn)
+	return w.conn, rw, nil
 }
 
 // connSet is the connections that http.Server no longer knows of.

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -133,11 +134,11 @@ func (d *dialer) rewritten(addr string) string {
 	return addr
 }
 
-// forTransport serves http.Transport, which asks for the upstream proxy's
-// address where one is used and for the origin's where none is. The server
-// refuses requests aimed at the upstream proxy itself, so that a client
+// plain serves the transport for plain HTTP, which asks for the upstream
+// proxy's address where one is used and for the origin's where none is. The
+// server refuses requests aimed at the upstream proxy itself, so that a client
 // cannot make use of the exemption.
-func (d *dialer) forTransport(ctx context.Context, network, addr string) (net.Conn, error) {
+func (d *dialer) plain(ctx context.Context, network, addr string) (net.Conn, error) {
 	if p := d.upstream.Proxy; p != nil && arm.SameAuthority(addr, canonicalAuthority(p), "") {
 		return d.dialProxy(ctx, network)
 	}
@@ -156,22 +157,28 @@ func (d *dialer) dialProxy(ctx context.Context, network string) (net.Conn, error
 	return c, nil
 }
 
-// proxyFor returns the upstream proxy for an https authority, or nil.
-func (d *dialer) proxyFor(scheme, authority string) (*url.URL, error) {
-	return d.pick(&url.URL{Scheme: scheme, Host: authority})
+// plainProxy is the Proxy of the transport for plain HTTP. Behind an upstream
+// proxy the guard sees no address of the target, so literals are held against
+// it here.
+func (d *dialer) plainProxy(r *http.Request) (*url.URL, error) {
+	via, err := d.pick(r.URL)
+	if via == nil || err != nil {
+		return nil, err
+	}
+	return via, d.checkLiteral(r.URL.Host, "80")
 }
 
-// tunnel connects to a CONNECT target, through the upstream proxy where one
-// applies.
+// tunnel connects to the target of CONNECT or to an intercepted host, through
+// the upstream proxy where one applies.
 func (d *dialer) tunnel(ctx context.Context, network, authority string) (net.Conn, error) {
-	via, err := d.proxyFor("https", authority)
+	via, err := d.pick(&url.URL{Scheme: "https", Host: authority})
 	if err != nil {
 		return nil, fmt.Errorf("choosing the upstream proxy: %w", err)
 	}
 	if via == nil {
 		return d.direct(ctx, network, authority)
 	}
-	if err := d.checkLiteral(authority); err != nil {
+	if err := d.checkLiteral(authority, httpsPort); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.limits.Dial+d.limits.Handshake)
@@ -190,8 +197,8 @@ func (d *dialer) tunnel(ctx context.Context, network, authority string) (net.Con
 
 // checkLiteral holds a name that another proxy will resolve against the
 // guard, as far as that can be done: IP literals and localhost.
-func (d *dialer) checkLiteral(authority string) error {
-	host, port, err := arm.SplitAuthority(authority, "443")
+func (d *dialer) checkLiteral(authority, defaultPort string) error {
+	host, port, err := arm.SplitAuthority(authority, defaultPort)
 	if err != nil {
 		return err
 	}
@@ -210,7 +217,8 @@ func (d *dialer) connectThrough(ctx context.Context, c net.Conn, via *url.URL, a
 	fail := func(err error) error {
 		return &UpstreamProxyError{Authority: canonicalAuthority(via), Err: err}
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	raw := c
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if via.Scheme == "https" {
 		t := tls.Client(c, d.proxyTLS)
@@ -226,12 +234,11 @@ func (d *dialer) connectThrough(ctx context.Context, c net.Conn, via *url.URL, a
 	if err := req.Write(c); err != nil {
 		return nil, fail(err)
 	}
-	br := bufio.NewReader(c)
-	resp, err := http.ReadResponse(br, req)
+	br := bufio.NewReader(io.LimitReader(c, maxResponseHead))
+	resp, err := http.ReadResponse(br, req) //nolint:bodyclose // a 200 has no body, and of any other the connection is closed
 	if err != nil {
 		return nil, fail(err)
 	}
-	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, &UpstreamProxyError{Authority: canonicalAuthority(via), Status: resp.StatusCode}
 	}

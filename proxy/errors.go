@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -27,7 +28,6 @@ const (
 	codeForbidden      = "AttribProxyDestinationForbidden"
 	codeInternal       = "AttribProxyInternalError"
 	codeJournal        = "AttribProxyJournalUnavailable"
-	codeLoop           = "AttribProxyLoop"
 	codeMethod         = "AttribProxyMethodNotAllowed"
 	codeMisdirected    = "AttribProxyMisdirectedRequest"
 	codeNotAProxyCall  = "AttribProxyNotAProxyRequest"
@@ -93,9 +93,10 @@ func (f failure) response(r *http.Request) *http.Response {
 	}
 }
 
-// upstreamFailure puts an error of the way to authority into words. The text
-// of an unknown error is never passed on: it may quote what the origin sent.
-func upstreamFailure(err error, authority string) failure {
+// upstreamFailure puts an error of the way to authority into words. sent says
+// whether a request may have got there. The text of an unknown error is never
+// passed on: it may quote what the origin sent.
+func upstreamFailure(err error, authority string, sent bool) failure {
 	var (
 		forbidden *ForbiddenError
 		viaProxy  *UpstreamProxyError
@@ -104,20 +105,24 @@ func upstreamFailure(err error, authority string) failure {
 		unknownCA x509.UnknownAuthorityError
 		wrongName x509.HostnameError
 		verify    *tls.CertificateVerificationError
-		alert     tls.AlertError
 		record    tls.RecordHeaderError
+		opErr     *net.OpError
 		netErr    net.Error
 	)
+	effect := "Nothing was sent to it."
+	if sent {
+		effect = "The operation may have been started: look at the resource before sending it again."
+	}
 	unreachable := func(what string) failure {
 		return failure{
 			http.StatusBadGateway, codeUnreachable,
-			fmt.Sprintf("attribproxy could not reach %s: %s; nothing is known to have been changed. Check the network, DNS, or upstream.proxy in attribproxy's configuration.", authority, what),
+			fmt.Sprintf("attribproxy could not reach %s: %s. %s Check the network, DNS, or upstream.proxy in attribproxy's configuration.", authority, what, effect),
 		}
 	}
 	tlsFailed := func(what string) failure {
 		return failure{
 			http.StatusBadGateway, codeTLS,
-			fmt.Sprintf("attribproxy could not establish TLS with %s: %s. If a corporate proxy re-signs traffic, name its CA in upstream.roots.", authority, what),
+			fmt.Sprintf("attribproxy could not establish TLS with %s: %s. %s If a corporate proxy re-signs traffic, name its CA in upstream.roots.", authority, what, effect),
 		}
 	}
 	switch {
@@ -133,8 +138,8 @@ func upstreamFailure(err error, authority string) failure {
 		return tlsFailed("its certificate is not valid (" + invalidReason(invalid) + ")")
 	case errors.As(err, &verify):
 		return tlsFailed("its certificate could not be verified")
-	case errors.As(err, &alert):
-		return tlsFailed("it answered with the alert \"" + alert.Error() + "\"")
+	case errors.As(err, &opErr) && opErr.Op == "remote error": // crypto/tls's way to report an alert; the words are its own
+		return tlsFailed("it answered with the alert \"" + strings.TrimPrefix(opErr.Err.Error(), "tls: ") + "\"")
 	case errors.As(err, &record):
 		return tlsFailed("it does not speak TLS")
 	case errors.As(err, &dns):
@@ -143,15 +148,15 @@ func upstreamFailure(err error, authority string) failure {
 		}
 		return unreachable("the name could not be resolved")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return failure{http.StatusGatewayTimeout, codeTimeout, "attribproxy got no answer from " + authority + " in time. The operation may have been started: look at the resource before sending it again."}
+		return failure{http.StatusGatewayTimeout, codeTimeout, "attribproxy got no answer from " + authority + " in time. " + effect}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return unreachable("the connection was refused")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return failure{http.StatusBadGateway, codeUnreachable, "attribproxy lost the connection to " + authority + " before a response came. The operation may have been started: look at the resource before sending it again."}
+		return failure{http.StatusBadGateway, codeUnreachable, "attribproxy lost the connection to " + authority + " before a response came. " + effect}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		return unreachable("there is no route to it")
 	}
-	return failure{http.StatusBadGateway, codeUnreachable, "attribproxy got no usable response from " + authority + ". The operation may have been started: look at the resource before sending it again."}
+	return failure{http.StatusBadGateway, codeUnreachable, "attribproxy got no usable response from " + authority + ". " + effect}
 }
 
 func proxyFailure(err *UpstreamProxyError) failure {
@@ -162,7 +167,7 @@ func proxyFailure(err *UpstreamProxyError) failure {
 	case err.Status != 0:
 		f.message = fmt.Sprintf("the upstream proxy %s answered CONNECT with status %d. Ask its owner to allow the host, or name the host in upstream.noProxy.", err.Authority, err.Status)
 	default:
-		inner := upstreamFailure(err.Err, "the upstream proxy "+err.Authority)
+		inner := upstreamFailure(err.Err, "the upstream proxy "+err.Authority, false)
 		f.status, f.message = inner.status, inner.message
 	}
 	return f

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"runtime"
@@ -51,7 +53,9 @@ func (s *Server) serveIntercepted(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	conn.requests.Add(1)
-	s.exchanges.Add(1)
+	if !s.begin() {
+		panic(http.ErrAbortHandler)
+	}
 	defer s.exchanges.Done()
 	x := &exchange{s: s, w: w, r: r, conn: conn, recorded: recordedMethod(r.Method), event: audit.Event{
 		Time: s.opts.Now(), Kind: audit.KindRequest, Method: r.Method, Host: conn.host, Client: clientIP(r.RemoteAddr),
@@ -99,7 +103,7 @@ func (x *exchange) misdirected() string {
 		}
 	}
 	// HTTP/1.0 may come without a Host; there is nothing to contradict then.
-	if h := x.r.Host; h != "" && h != x.conn.host && !arm.SameAuthority(h, x.conn.authority, httpsPort) {
+	if h := x.r.Host; h != "" && h+":"+httpsPort != x.conn.authority && !arm.SameAuthority(h, x.conn.authority, httpsPort) {
 		return "the Host of the request is not the host of CONNECT, " + x.conn.authority
 	}
 	return ""
@@ -160,14 +164,10 @@ func (x *exchange) settle(status int, problem string) audit.Receipt {
 	return x.s.record(*e)
 }
 
-// settleAndWait records the event and waits until it is as safe as the
-// journal's guarantee asks. A loss is the journal's to report; the answer
-// goes out all the same.
+// settleAndWait records the event and waits until it is safe.
 func (x *exchange) settleAndWait(status int, problem string) {
 	if receipt := x.settle(status, problem); receipt != nil {
-		if err := receipt.Wait(x.r.Context()); err != nil && x.r.Context().Err() == nil {
-			x.s.metrics.unrecorded.Inc()
-		}
+		x.s.await(x.r.Context(), receipt)
 	}
 }
 
@@ -190,7 +190,24 @@ func (x *exchange) fail(f failure) {
 	x.s.log.Warn("request not answered by ARM", zap.String("code", f.code), zap.String("method", x.r.Method), zap.String("host", x.conn.host), zap.String("message", f.message))
 	x.settleAndWait(0, f.code)
 	x.headSent = true
+	x.answerEarly()
 	f.write(x.w)
+}
+
+// answerEarly lets an answer out although the client may still be sending:
+// net/http would first read the rest of the body, which is the origin's.
+func (x *exchange) answerEarly() {
+	if x.r.ProtoMajor == 1 && x.uploading() {
+		_ = http.NewResponseController(x.w).EnableFullDuplex()
+	}
+}
+
+// uploading reports whether the end of the request body is yet to be read.
+func (x *exchange) uploading() bool {
+	if x.up != nil {
+		return !x.up.ended.Load()
+	}
+	return x.r.ContentLength != 0
 }
 
 // abort cuts the response: its head is out and its body cannot be completed.
@@ -199,8 +216,7 @@ func (x *exchange) abort(status int, problem string) {
 	panic(http.ErrAbortHandler)
 }
 
-// recover keeps a panic from costing more than this request. The panic's
-// value may hold anything, so only its type or a runtime error is logged.
+// recover keeps a panic from costing more than this request.
 func (x *exchange) recover() {
 	p := recover()
 	if p == nil {
@@ -209,13 +225,7 @@ func (x *exchange) recover() {
 	if p == http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared as net/http does
 		panic(p)
 	}
-	what := "a value"
-	var re runtime.Error
-	if err, ok := p.(error); ok && errors.As(err, &re) {
-		what = re.Error()
-	}
-	x.s.metrics.panics.Inc()
-	x.s.log.Error("panic while serving a request", zap.String("panic", what), zap.ByteString("stack", debug.Stack()))
+	x.s.logPanic("panic while serving a request", p)
 	if x.event.Outcome == "" {
 		x.event.Outcome, x.event.Reason = string(attribution.OutcomeRejected), "attribproxy failed before the rules were asked"
 	}
@@ -223,6 +233,18 @@ func (x *exchange) recover() {
 		x.abort(0, codeInternal)
 	}
 	x.fail(failure{http.StatusInternalServerError, codeInternal, "attribproxy failed on this request; its log says where. Other requests are not affected."})
+}
+
+// logPanic counts and logs a panic. Its value may hold anything, so that only
+// a runtime error's words are logged.
+func (s *Server) logPanic(where string, p any) {
+	what := "a value"
+	var re runtime.Error
+	if err, ok := p.(error); ok && errors.As(err, &re) {
+		what = re.Error()
+	}
+	s.metrics.panics.Inc()
+	s.log.Error(where, zap.String("panic", what), zap.ByteString("stack", debug.Stack()))
 }
 
 // record sends an event to the recorder and the log.
@@ -237,9 +259,9 @@ func (s *Server) record(e audit.Event) audit.Receipt {
 // connection.
 func (s *Server) connectEvent(authority, client string) audit.Event {
 	rules := s.opts.Rules()
-	host := authority
-	if h, _, err := arm.SplitAuthority(authority, httpsPort); err == nil {
-		host = h
+	host, _, err := arm.SplitAuthority(authority, httpsPort)
+	if err != nil {
+		host = "" // it may be anything
 	}
 	return audit.Event{
 		Time: s.opts.Now(), Kind: audit.KindRequest, Method: http.MethodConnect, Host: host, Client: clientIP(client),
@@ -247,11 +269,19 @@ func (s *Server) connectEvent(authority, client string) audit.Event {
 	}
 }
 
-// recordRefusal records e as refused with f.
-func (s *Server) recordRefusal(e audit.Event, f failure) {
+// recordRefusal records e as refused with f, and waits until that is safe.
+func (s *Server) recordRefusal(ctx context.Context, e audit.Event, f failure) {
 	e.Outcome, e.Reason, e.Error = string(attribution.OutcomeRejected), f.message, f.code
 	s.metrics.failures.WithLabelValues(f.code).Inc()
-	s.record(e)
+	s.await(ctx, s.record(e))
+}
+
+// await waits until an event is as safe as the journal's guarantee asks. A
+// loss is the journal's to report; the answer goes out all the same.
+func (s *Server) await(ctx context.Context, r audit.Receipt) {
+	if err := r.Wait(ctx); err != nil && ctx.Err() == nil {
+		s.metrics.unrecorded.Inc()
+	}
 }
 
 // clientIP is a client's address without its port; IPv4 addresses without the
@@ -264,24 +294,34 @@ func clientIP(remote string) string {
 	return ap.Addr().Unmap().String()
 }
 
-// countedBody counts a request body as it leaves, and remembers whether its
-// end and any fault of the client's were seen.
+// countedBody counts a request body as it leaves, and remembers whether it
+// was begun, came to its end, or broke by a fault of the client's: one that
+// went away or one that sent what is no body.
 type countedBody struct {
 	io.ReadCloser
-	n      atomic.Int64
-	ended  atomic.Bool
-	broken atomic.Bool
+	n                           atomic.Int64
+	begun, ended, gone, garbled atomic.Bool
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n.Add(int64(n))
+	b.begun.Store(true)
+	var netErr net.Error
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
 		b.ended.Store(true)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &netErr):
+		b.gone.Store(true)
+	case errors.Is(err, http.ErrBodyReadAfterClose): // the answer is out
 	default:
-		b.broken.Store(true)
+		b.garbled.Store(true)
 	}
 	return n, err
+}
+
+// cancelled reports whether the client went away.
+func (x *exchange) cancelled() bool {
+	return x.r.Context().Err() != nil || x.up != nil && x.up.gone.Load()
 }

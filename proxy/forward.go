@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // requestTarget is the target of a request in origin form, exactly as it was
@@ -54,13 +57,16 @@ func (x *exchange) forward(target string) {
 	ctx, cancel := context.WithCancel(x.r.Context())
 	defer cancel()
 	informational := &informational{x: x}
+	var sent atomic.Bool
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
 	if x.r.ProtoAtLeast(1, 1) {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: informational.pass})
+		trace.Got1xxResponse = informational.pass
 	}
+	ctx = httptrace.WithClientTrace(ctx, trace)
 	resp, err := x.s.transport.RoundTrip(out.WithContext(ctx))
 	informational.stop()
 	if err != nil {
-		x.upstreamFailed(err)
+		x.upstreamFailed(err, sent.Load())
 		return
 	}
 	defer resp.Body.Close()
@@ -103,24 +109,33 @@ func (x *exchange) outgoing(target string) *http.Request {
 	if len(x.r.Trailer) > 0 {
 		out.ContentLength = -1
 	}
+	switch {
+	case out.ContentLength < 0:
+		out.TransferEncoding = []string{"chunked"} // or net/http first waits to see whether a DELETE has a body
+	case out.Body == http.NoBody && len(x.r.Header["Content-Length"]) > 0:
+		out.TransferEncoding = []string{"identity"} // or net/http drops the Content-Length: 0 of a DELETE
+	}
 	return out
 }
 
 // upstreamFailed answers for an origin that gave no response.
-func (x *exchange) upstreamFailed(err error) {
+func (x *exchange) upstreamFailed(err error, sent bool) {
 	switch {
-	case x.r.Context().Err() != nil:
+	case x.cancelled():
 		// Nobody is there to be answered; the record says what happened.
 		x.abort(0, codeCancelled)
-	case x.up != nil && x.up.broken.Load():
+	case x.up != nil && x.up.garbled.Load():
 		x.fail(failure{http.StatusBadRequest, codeBadRequest, "the body of the request could not be read to its end."})
 	default:
-		x.fail(upstreamFailure(err, x.conn.authority))
+		x.fail(upstreamFailure(err, x.conn.authority, sent))
 	}
 }
 
-// informational passes 1xx responses on, 100 Continue among them, as long as
-// the round trip lasts: it is the origin that says when a body may come.
+// informational passes 1xx responses on, as long as the round trip lasts. Not
+// 100 Continue: the transport reads the body when the origin has said it, and
+// the first read makes net/http say it to the client. Saying it here as well
+// would be a second time and a race for the connection, as would be any other
+// 1xx at that moment: those are dropped.
 type informational struct {
 	mu   sync.Mutex
 	x    *exchange
@@ -130,7 +145,8 @@ type informational struct {
 func (i *informational) pass(code int, header textproto.MIMEHeader) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.over {
+	expecting := i.x.up != nil && !i.x.up.begun.Load() && i.x.r.Header.Get("Expect") != ""
+	if i.over || code == http.StatusContinue || expecting {
 		return nil
 	}
 	h := i.x.w.Header()
@@ -162,18 +178,14 @@ func (x *exchange) respond(resp *http.Response) {
 	for name := range resp.Trailer {
 		h.Add("Trailer", name)
 	}
-	// The client may still be sending; net/http would read the rest of its
-	// body, which is the origin's, before writing a byte.
-	if x.up != nil && !x.up.ended.Load() && x.r.ProtoMajor == 1 {
-		_ = http.NewResponseController(x.w).EnableFullDuplex()
-	}
+	x.answerEarly()
 	switch {
 	case x.r.Method == http.MethodHead, resp.StatusCode == http.StatusNoContent,
 		resp.StatusCode == http.StatusNotModified, resp.ContentLength == 0:
 		x.settleAndWait(resp.StatusCode, "")
 		x.writeHead(resp.StatusCode)
 	case resp.ContentLength > 0:
-		x.copyKnown(resp)
+		x.copyBody(resp, resp.ContentLength)
 	default:
 		x.copyUnknown(resp)
 	}
@@ -184,37 +196,65 @@ func (x *exchange) writeHead(status int) {
 	x.w.WriteHeader(status)
 }
 
-// copyKnown copies a body of known length and holds its final buffer.
-func (x *exchange) copyKnown(resp *http.Response) {
-	x.copyBody(resp, resp.ContentLength)
-}
-
 // copyUnknown copies a body whose end only its end shows, and holds that:
 // the caller's return is what sends it.
 func (x *exchange) copyUnknown(resp *http.Response) {
+	h := x.w.Header()
+	announced := maps.Clone(resp.Trailer)
 	x.copyBody(resp, -1)
 	x.settleAndWait(resp.StatusCode, "")
 	if len(resp.Trailer) > 0 {
 		// Chunking must have begun, or net/http computes a length and drops
 		// the trailers.
 		_ = http.NewResponseController(x.w).Flush()
-		for name, values := range resp.Trailer {
-			x.w.Header()[name] = values
+	}
+	for name, values := range resp.Trailer {
+		if _, ok := announced[name]; !ok {
+			name = http.TrailerPrefix + name
 		}
+		h[name] = values
 	}
 }
 
-// copyBody copies what comes as it comes. length is -1 when it is not known.
+// headPatience is how long the head of a response waits for the first bytes
+// of its body, so that both go out in one write.
+const headPatience = 5 * time.Millisecond
+
+// firstRead reads the first bytes of a body. The head goes out without them
+// when they take their time.
+func firstRead(body io.Reader, buf []byte, w *http.ResponseController) (int, error) {
+	var mu sync.Mutex
+	arrived := false
+	timer := time.AfterFunc(headPatience, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !arrived {
+			_ = w.Flush()
+		}
+	})
+	defer timer.Stop()
+	n, err := body.Read(buf)
+	mu.Lock()
+	defer mu.Unlock()
+	arrived = true
+	return n, err
+}
+
+// copyBody copies what comes as it comes, and holds the final buffer where
+// length tells it; -1 is an unknown length.
 func (x *exchange) copyBody(resp *http.Response, length int64) {
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
 	flusher := http.NewResponseController(x.w)
 	x.writeHead(resp.StatusCode)
-	if x.up != nil && !x.up.ended.Load() {
-		_ = flusher.Flush() // the client may be waiting for the head before it sends more
-	}
-	for {
-		n, readErr := resp.Body.Read(buf[:])
+	for first := true; ; first = false {
+		var n int
+		var readErr error
+		if first {
+			n, readErr = firstRead(resp.Body, buf[:], flusher)
+		} else {
+			n, readErr = resp.Body.Read(buf[:])
+		}
 		x.down += int64(n)
 		complete := length >= 0 && x.down >= length
 		if complete {
@@ -243,7 +283,7 @@ func (x *exchange) copyBody(resp *http.Response, length int64) {
 // responseBroken ends a response that upstream did not complete.
 func (x *exchange) responseBroken(status int, err error) {
 	code := codeResponseBroken
-	if x.r.Context().Err() != nil || errors.Is(err, context.Canceled) {
+	if x.cancelled() || errors.Is(err, context.Canceled) {
 		code = codeCancelled
 	} else {
 		x.s.metrics.failures.WithLabelValues(code).Inc()

@@ -38,7 +38,11 @@ func (s *Server) setUpGate(engine *goproxy.ProxyHttpServer) {
 func (s *Server) frontHandler(engine http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect {
-			engine.ServeHTTP(w, r)
+			hw := &hijackWriter{ResponseWriter: w, srv: s, authority: r.URL.Host, tunnel: true}
+			engine.ServeHTTP(hw, r)
+			if hw.conn != nil { // a WebSocket in clear text, which goproxy leaves open
+				hw.conn.Close()
+			}
 			return
 		}
 		host, port, err := connectAuthority(r)
@@ -49,17 +53,28 @@ func (s *Server) frontHandler(engine http.Handler) http.Handler {
 			}).write(w)
 			return
 		}
-		engine.ServeHTTP(&hijackWriter{
+		hw := &hijackWriter{
 			ResponseWriter: w, srv: s,
 			authority: net.JoinHostPort(host, port), host: host, tunnel: !s.intercepts(host),
-		}, r)
+		}
+		defer func() {
+			if p := recover(); p != nil { // http.Server closes no hijacked connection
+				s.logPanic("panic while serving CONNECT", p)
+				if hw.conn != nil {
+					hw.conn.Close()
+				}
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		engine.ServeHTTP(hw, r)
 	})
 }
 
 // connectAuthority reads the target of CONNECT, which must name its port
 // (RFC 9110 §9.3.6).
 func connectAuthority(r *http.Request) (host, port string, err error) {
-	host, port, err = arm.SplitAuthority(r.URL.Host, "")
+	// RequestURI, as URL.Host has lost any user information and path.
+	host, port, err = arm.SplitAuthority(r.RequestURI, "")
 	if err == nil && port == "" {
 		err = errors.New("no port")
 	}
@@ -74,10 +89,10 @@ func (s *Server) gate(_ string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, 
 	case err != nil: // the front has answered it already
 		return &goproxy.ConnectAction{Action: goproxy.ConnectReject}, authority
 	case s.draining.Load():
-		ctx.Resp = failure{
+		ctx.Resp = s.refuseConnect(ctx.Req, failure{
 			http.StatusServiceUnavailable, codeDraining,
 			"attribproxy is shutting down; send the request again when it is back.",
-		}.response(ctx.Req)
+		}).response(ctx.Req)
 		return &goproxy.ConnectAction{Action: goproxy.ConnectReject}, authority
 	case s.intercepts(host):
 		return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: s.intercept}, authority
@@ -88,15 +103,13 @@ func (s *Server) gate(_ string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, 
 
 // refuseConnect puts a refused CONNECT on record and returns the answer.
 func (s *Server) refuseConnect(r *http.Request, f failure) failure {
-	e := s.connectEvent(r.URL.Host, r.RemoteAddr)
-	s.recordRefusal(e, f)
+	s.recordRefusal(r.Context(), s.connectEvent(r.URL.Host, r.RemoteAddr), f)
 	return f
 }
 
-// tunnelFailed answers a CONNECT whose target could not be reached. goproxy
-// also calls it when a tunnel breaks later; then there is nobody to answer.
+// tunnelFailed answers a CONNECT whose target could not be reached.
 func (s *Server) tunnelFailed(w io.Writer, ctx *goproxy.ProxyCtx, err error) {
-	f := upstreamFailure(err, ctx.Req.URL.Host)
+	f := upstreamFailure(err, ctx.Req.URL.Host, false)
 	if f.code == codeForbidden {
 		s.refuseConnect(ctx.Req, f)
 	} else {
@@ -112,6 +125,7 @@ func (s *Server) tunnelFailed(w io.Writer, ctx *goproxy.ProxyCtx, err error) {
 // notAProxyRequest answers a request that was sent to us as if we were the
 // origin.
 func (s *Server) notAProxyRequest(w http.ResponseWriter, _ *http.Request) {
+	s.metrics.failures.WithLabelValues(codeNotAProxyCall).Inc()
 	failure{
 		http.StatusBadRequest, codeNotAProxyCall,
 		"this is attribproxy, an HTTP proxy, and not a web server. Point HTTPS_PROXY at it; 'attribproxy env' prints what to set.",

@@ -31,9 +31,11 @@ type guard struct {
 var (
 	azureWireServer = netip.MustParseAddr("168.63.129.16")
 	awsMetadataV6   = netip.MustParseAddr("fd00:ec2::254")
-	// nat64 prefixes embed an IPv4 address in the last 32 bits (RFC 6052,
-	// RFC 8215); 6to4 (RFC 3056) embeds it after the first 16.
-	nat64      = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/96")}
+	// IPv6 addresses that lead to an IPv4 address: NAT64 has it in the last 32
+	// bits (RFC 6052 §2.2), in a local prefix (RFC 8215) also further to the
+	// front; 6to4 (RFC 3056) after the first 16.
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")
+	localNAT64 = netip.MustParsePrefix("64:ff9b:1::/48")
 	sixToFour  = netip.MustParsePrefix("2002::/16")
 	ipv4Compat = netip.MustParsePrefix("::/96")
 	thisNet    = netip.MustParsePrefix("0.0.0.0/8")
@@ -43,13 +45,9 @@ var (
 // check returns a *ForbiddenError, or nil when addr may be connected to.
 func (g *guard) check(addr netip.AddrPort) error {
 	ip := addr.Addr().WithZone("").Unmap()
-	if g.isOwn(netip.AddrPortFrom(ip, addr.Port())) {
-		return &ForbiddenError{addr, "it is the proxy itself"}
-	}
-	forms := []netip.Addr{ip}
-	if v4, ok := embeddedV4(ip); ok {
-		forms = append(forms, v4)
-		if g.isOwn(netip.AddrPortFrom(v4, addr.Port())) {
+	forms := append([]netip.Addr{ip}, embeddedV4(ip)...)
+	for _, f := range forms {
+		if g.isOwn(netip.AddrPortFrom(f, addr.Port())) {
 			return &ForbiddenError{addr, "it is the proxy itself"}
 		}
 	}
@@ -82,23 +80,22 @@ func forbidden(ip netip.Addr) string {
 	return ""
 }
 
-func embeddedV4(ip netip.Addr) (netip.Addr, bool) {
+// embeddedV4 returns the IPv4 addresses that an IPv6 address can lead to.
+func embeddedV4(ip netip.Addr) []netip.Addr {
 	if !ip.Is6() {
-		return netip.Addr{}, false
+		return nil
 	}
 	b := ip.As16()
-	if sixToFour.Contains(ip) {
-		return netip.AddrFrom4([4]byte(b[2:6])), true
+	v4 := func(i, j, k, l int) netip.Addr { return netip.AddrFrom4([4]byte{b[i], b[j], b[k], b[l]}) }
+	switch {
+	case sixToFour.Contains(ip):
+		return []netip.Addr{v4(2, 3, 4, 5)}
+	case nat64.Contains(ip), ipv4Compat.Contains(ip) && !ip.IsUnspecified() && !ip.IsLoopback():
+		return []netip.Addr{v4(12, 13, 14, 15)}
+	case localNAT64.Contains(ip): // byte 8 is not used
+		return []netip.Addr{v4(12, 13, 14, 15), v4(9, 10, 11, 12), v4(7, 9, 10, 11), v4(6, 7, 9, 10)}
 	}
-	for _, p := range nat64 {
-		if p.Contains(ip) {
-			return netip.AddrFrom4([4]byte(b[12:16])), true
-		}
-	}
-	if ipv4Compat.Contains(ip) && !ip.IsUnspecified() && !ip.IsLoopback() {
-		return netip.AddrFrom4([4]byte(b[12:16])), true
-	}
-	return netip.Addr{}, false
+	return nil
 }
 
 // isOwn reports whether addr is one of this process's listeners. A listener

@@ -21,6 +21,7 @@ func (s *Server) newInnerServer() *http.Server {
 	protocols.SetHTTP2(true)
 	return &http.Server{
 		Handler:           http.HandlerFunc(s.serveIntercepted),
+		BaseContext:       func(net.Listener) context.Context { return s.ctx },
 		Protocols:         &protocols,
 		ReadHeaderTimeout: s.opts.Limits.ClientHead, // bounds the TLS handshake as well
 		IdleTimeout:       s.opts.Limits.ClientIdle,
@@ -35,6 +36,8 @@ func (s *Server) newInnerServer() *http.Server {
 			return ctx
 		},
 		ConnState: s.countParserRefusals,
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is the origin's to answer
 	}
 }
 

@@ -34,7 +34,12 @@ type Server struct {
 	own       atomic.Pointer[[]netip.AddrPort]
 	draining  atomic.Bool
 	innerDone sync.WaitGroup
-	exchanges inFlight // requests inside intercepted connections
+
+	ctx       context.Context // of every request; ends with Close
+	cancel    context.CancelFunc
+	mu        sync.Mutex
+	closed    bool
+	exchanges sync.WaitGroup // begun under mu, and not once closed
 }
 
 // New checks the options and builds a server; it opens nothing.
@@ -47,6 +52,7 @@ func New(o Options) (*Server, error) {
 	for _, h := range o.Intercept {
 		s.hosts[h] = struct{}{}
 	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	own := o.Own
 	s.own.Store(&own)
 	s.metrics, err = newMetrics(o.Reg, s.conns)
@@ -57,17 +63,21 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.transport = newTransport(o, s.dialer)
-	s.plain = newTransport(o, s.dialer)
+	s.transport = newTransport(o, s.dialer.tunnel)
+	s.plain = newTransport(o, s.dialer.plain)
+	s.plain.Proxy = s.dialer.plainProxy
 
 	engine := goproxy.NewProxyHttpServer()
 	s.setUpGate(engine)
 	s.front = &http.Server{
 		Handler:           s.frontHandler(engine),
+		BaseContext:       func(net.Listener) context.Context { return s.ctx },
 		ReadHeaderTimeout: o.Limits.ClientHead,
 		IdleTimeout:       o.Limits.ClientIdle,
 		MaxHeaderBytes:    o.Limits.HeaderBytes,
 		ErrorLog:          httpErrorLog(o.Logger.Named("front")),
+
+		DisableGeneralOptionsHandler: true,
 	}
 	s.handover = newHandover()
 	s.inner = s.newInnerServer()
@@ -101,8 +111,10 @@ func (s *Server) Serve(l net.Listener) error {
 // is still open then is cut, and ctx's error returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
+	inner := make(chan error, 1)
+	go func() { inner <- s.inner.Shutdown(ctx) }()
 	err := s.front.Shutdown(ctx)
-	if innerErr := s.inner.Shutdown(ctx); err == nil {
+	if innerErr := <-inner; err == nil {
 		err = innerErr
 	}
 	if open := s.conns.wait(); open != nil {
@@ -120,55 +132,34 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close cuts everything at once. It returns when the requests that were cut
-// have been recorded as such: the journal may be closed then.
+// Close cuts everything at once. When it returns, the last event has been
+// given to the Recorder.
 func (s *Server) Close() error {
 	s.draining.Store(true)
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
 	err := errors.Join(s.front.Close(), s.inner.Close())
 	s.handover.close()
 	s.conns.closeAll()
+	s.innerDone.Wait()
+	s.exchanges.Wait()
 	s.transport.CloseIdleConnections()
 	s.plain.CloseIdleConnections()
-	s.innerDone.Wait()
-	s.exchanges.Wait() // their connections are closed, so they end by themselves
 	return err
 }
 
-// inFlight counts what is under way. Unlike a sync.WaitGroup it may be added
-// to while somebody waits, as a request can come in just before its
-// connection is cut.
-type inFlight struct {
-	mu   sync.Mutex
-	n    int
-	idle chan struct{} // made by Wait, closed when n falls to 0
-}
-
-func (f *inFlight) Add(delta int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.n += delta
-	if f.n == 0 && f.idle != nil {
-		close(f.idle)
-		f.idle = nil
+// begin counts an exchange in, so that Close waits for its event; false when
+// it is too late for one.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
 	}
-}
-
-// Done takes one off.
-func (f *inFlight) Done() { f.Add(-1) }
-
-// Wait returns when nothing is under way.
-func (f *inFlight) Wait() {
-	f.mu.Lock()
-	if f.n == 0 {
-		f.mu.Unlock()
-		return
-	}
-	if f.idle == nil {
-		f.idle = make(chan struct{})
-	}
-	idle := f.idle
-	f.mu.Unlock()
-	<-idle
+	s.exchanges.Add(1)
+	return true
 }
 
 // Open returns how many tunnels and intercepted connections there are.

@@ -3,8 +3,8 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -16,15 +16,14 @@ const maxResponseHead = 1 << 20
 // sent twice by us).
 const upstreamIdle = 30 * time.Second
 
-// newTransport returns the pooled transport for intercepted hosts: HTTP/1.1,
-// which is cheaper than HTTP/2 and has no shared fate between requests. It
-// never reads the environment: the proxy would find itself there.
-func newTransport(o Options, d *dialer) *http.Transport {
+// newTransport returns a pooled transport: HTTP/1.1, which is cheaper than
+// HTTP/2 and has no shared fate between requests. It never reads the
+// environment: the proxy would find itself there.
+func newTransport(o Options, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:       d.proxyForRequest,
-		DialContext: d.forTransport,
+		DialContext: dial,
 		Protocols:   &protocols,
 		TLSClientConfig: &tls.Config{
 			RootCAs:            o.Upstream.Roots,
@@ -39,25 +38,5 @@ func newTransport(o Options, d *dialer) *http.Transport {
 		ResponseHeaderTimeout:  o.Limits.ResponseHead,
 		ExpectContinueTimeout:  o.Limits.ExpectContinue,
 		MaxResponseHeaderBytes: maxResponseHead,
-		OnProxyConnectResponse: checkProxyConnect,
 	}
-}
-
-// proxyForRequest is http.Transport's Proxy. Behind an upstream proxy the
-// guard sees no address of the target, so literals are held against it here.
-func (d *dialer) proxyForRequest(r *http.Request) (*url.URL, error) {
-	via, err := d.pick(r.URL)
-	if via == nil || err != nil {
-		return nil, err
-	}
-	return via, d.checkLiteral(r.URL.Host)
-}
-
-// checkProxyConnect turns an upstream proxy's refusal into an error that says
-// who refused.
-func checkProxyConnect(_ context.Context, via *url.URL, _ *http.Request, resp *http.Response) error {
-	if resp.StatusCode == http.StatusOK {
-		return nil
-	}
-	return &UpstreamProxyError{Authority: canonicalAuthority(via), Status: resp.StatusCode}
 }
