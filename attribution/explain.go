@@ -115,15 +115,17 @@ func (s *Step) conclude(decided *string) {
 
 // why says in words why the check failed.
 func (c Check) why() string {
-	patterns := strings.Join(c.Patterns, ", ")
-	if c.Value != "" {
-		return fmt.Sprintf("%s %q is none of %s", singular(c.Field), c.Value, patterns)
+	wanted := "not " + c.Patterns[0]
+	if len(c.Patterns) > 1 {
+		wanted = "none of " + strings.Join(c.Patterns, ", ")
 	}
-	switch c.Field {
-	case fieldTools:
-		return "the User-Agent shows no known tool, so none of " + patterns
+	switch {
+	case c.Value != "":
+		return fmt.Sprintf("%s %q is %s", singular(c.Field), c.Value, wanted)
+	case c.Field == fieldTools:
+		return "the User-Agent shows no known tool, and so " + wanted
 	default:
-		return "the request has no " + singular(c.Field) + ", so none of " + patterns
+		return "the request has no " + singular(c.Field) + ", and so " + wanted
 	}
 }
 

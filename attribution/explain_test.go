@@ -19,12 +19,12 @@ func TestExplain(t *testing.T) {
 	put := attribution.Check{Field: "methods", Value: "PUT", Patterns: []string{"PUT"}, Matched: true}
 	want := []attribution.Step{
 		{
-			Kind: attribution.StepExclude, Index: 0, Name: "opt-out", Reason: `does not match: subscription "` + subA + `" is none of ` + subB,
+			Kind: attribution.StepExclude, Index: 0, Name: "opt-out", Reason: `does not match: subscription "` + subA + `" is not ` + subB,
 			Checks: []attribution.Check{{Field: "subscriptions", Value: subA, Patterns: []string{subB}}},
 		},
 		{
 			Kind: attribution.StepRule, Index: 0, Name: "terraform",
-			Reason: `does not match: resource group "rg-contoso-1" is none of rg-x, rg-y; the User-Agent shows no known tool, so none of terraform-*`,
+			Reason: `does not match: resource group "rg-contoso-1" is none of rg-x, rg-y; the User-Agent shows no known tool, and so not terraform-*`,
 			Checks: []attribution.Check{
 				put,
 				{Field: "resourceGroups", Value: "rg-contoso-1", Patterns: []string{"rg-x", "rg-y"}},

@@ -40,6 +40,7 @@ what Azure answered.`,
 		// one line per verb, in the order of the manual
 		a.runCommand(),
 		a.serveCommand(),
+		a.explainCommand(),
 		a.idCommand(),
 	)
 	return root
