@@ -30,8 +30,14 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// attribproxy is the program under test, built once.
-var attribproxy = sync.OnceValues(func() (string, error) { return build("./cmd/attribproxy", "attribproxy") })
+// attribproxy is the program under test: the one that E2E_ATTRIBPROXY names, a
+// released one say, else it is built once.
+var attribproxy = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("E2E_ATTRIBPROXY"); path != "" {
+		return filepath.Abs(path)
+	}
+	return build("./cmd/attribproxy", "attribproxy")
+})
 
 // goClient is the client made of the Azure SDK for Go, built once.
 var goClient = sync.OnceValues(func() (string, error) { return build("./e2e/clients/go", "goclient") })
