@@ -49,7 +49,7 @@ func checkJournal(t *testing.T, r result, before map[string]string) {
 			t.Fatalf("reading the journal: %v", err)
 		}
 		got = append(got, entry{
-			RequestID: e.RequestID, Method: e.Method, Path: e.Path, Outcome: string(e.Outcome),
+			RequestID: e.RequestID, Method: e.Method, Path: e.Path, Outcome: e.Outcome,
 			UAIn: e.UAIn, UAOut: e.UAOut, IDs: slices.Clone(e.IDs), Status: e.Status,
 		})
 	}

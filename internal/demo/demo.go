@@ -24,7 +24,7 @@ const program = "github.com/attribproxy/attribproxy/cmd/attribproxy"
 
 // demo is what the steps share.
 type demo struct {
-	ctx    context.Context //nolint:containedctx // one run, one context
+	ctx    context.Context // one run, one context
 	out    io.Writer
 	errs   io.Writer
 	dir    string // temporary, holds all state
