@@ -89,27 +89,38 @@ func unescape(s string) string {
 
 // segments splits a path into decoded segments, without empty ones and with
 // "." and ".." resolved (RFC 3986 §5.2.4), so that no spelling of a path hides
-// the subscription it leads to. A leading segment that holds a whole encoded
-// scope ("/%2Fsubscriptions%2F…/providers/…") is split as well.
+// the subscription it leads to. For the same reason an encoded slash separates
+// where no name can hold one: some clients encode a whole scope, as in
+// "/%2Fsubscriptions%2F…/providers/…".
 func segments(path string) []string {
 	out := make([]string, 0, strings.Count(path, "/"))
 	for raw := range strings.SplitSeq(path, "/") {
 		s := unescape(raw)
-		switch {
-		case s == "" || s == ".":
-		case s == "..":
-			out = out[:max(len(out)-1, 0)]
-		case len(out) == 0 && strings.Contains(s, "/"):
-			for part := range strings.SplitSeq(s, "/") {
-				if part != "" {
-					out = append(out, part)
-				}
-			}
-		default:
-			out = append(out, s)
+		if !inScope(out) || !strings.Contains(s, "/") {
+			out = appendSegment(out, s)
+			continue
+		}
+		for part := range strings.SplitSeq(s, "/") {
+			out = appendSegment(out, part)
 		}
 	}
 	return out
+}
+
+// inScope reports whether the segment that follows is one of
+// subscriptions/{id}/resourceGroups/{name}, which hold no slashes.
+func inScope(before []string) bool {
+	return len(before) == 0 || len(before) < 4 && strings.EqualFold(before[0], "subscriptions")
+}
+
+func appendSegment(segs []string, s string) []string {
+	switch s {
+	case "", ".":
+		return segs
+	case "..":
+		return segs[:max(len(segs)-1, 0)]
+	}
+	return append(segs, s)
 }
 
 // read fills t from the segments of its path.

@@ -120,6 +120,8 @@ func TestParseTarget(t *testing.T) {
 		{name: "percent escapes", target: "/%73ubscriptions/" + sub + "/resourceGroups/%72g1/providers/Microsoft%2ECompute/virtualMachines/vm%31", want: vm},
 		{name: "a name with an encoded slash", target: rg + "/providers/Microsoft.Compute/virtualMachines/a%2Fb", want: inRG("Microsoft.Compute/virtualMachines", "a/b")},
 		{name: "a scope encoded as a whole", target: "/%2Fsubscriptions%2F" + sub + "%2FresourceGroups%2Frg1/providers/Microsoft.Compute/virtualMachines/vm1", want: vm},
+		{name: "encoded slashes within the scope", target: "/subscriptions/" + sub + "%2FresourceGroups%2frg1/providers/Microsoft.Compute/virtualMachines/vm1", want: vm},
+		{name: "encoded slashes and dots within the scope", target: "/subscriptions/x%2F..%2F" + sub + "/resourceGroups/%2E%2Frg1/providers/Microsoft.Compute/virtualMachines/vm1", want: vm},
 		{name: "malformed escapes stay", target: rg + "/providers/Microsoft.Compute/virtualMachines/vm%zz%", want: inRG("Microsoft.Compute/virtualMachines", "vm%zz%")},
 		{name: "a second question mark belongs to the query", target: rg + "/providers/Microsoft.Compute/virtualMachines/vm1?a=?&api-version=1", want: with(vm, func(t *arm.Target) { t.APIVersion = "1" })},
 		{name: "secrets in the query are not kept", target: rg + "/providers/Microsoft.Compute/virtualMachines/vm1?sig=secret&api-version=a%20b", want: vm},

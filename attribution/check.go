@@ -155,15 +155,25 @@ func (c *checker) field(path, field, p string, rule bool) {
 			c.fault(path, p, "begins with a slash and so matches nothing", "write the type as Namespace/type")
 		}
 	case fieldTools:
-		known := make([]string, 0, 32)
-		for _, t := range arm.Tools() {
-			if g.match(t.ID) {
-				return
-			}
-			known = append(known, t.ID)
-		}
-		c.fault(path, p, "is no known tool", "use one of "+strings.Join(known, ", "))
+		c.tool(path, g)
 	}
+}
+
+func (c *checker) tool(path string, g glob) {
+	var all, like []string
+	for _, t := range arm.Tools() {
+		if g.match(t.ID) {
+			return
+		}
+		all = append(all, t.ID)
+		if strings.Contains(t.ID, strings.ToLower(g.source)) {
+			like = append(like, t.ID)
+		}
+	}
+	if like == nil {
+		like = all
+	}
+	c.fault(path, g.source, "is no known tool", "use one of "+strings.Join(like, ", "))
 }
 
 func (c *checker) method(path string, g glob, rule bool) {

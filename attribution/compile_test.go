@@ -83,6 +83,16 @@ func TestCompileReportsAllFaults(t *testing.T) {
 	}
 }
 
+func TestCompileSuggestsTools(t *testing.T) {
+	_, faults := attribution.Compile(attribution.ModeEnforce, []attribution.Rule{
+		{Name: "r", TrackingIDs: []string{guid}, Match: attribution.Match{Tools: []string{"Terraform"}}},
+	}, nil)
+	const want = "use one of terraform-azurerm, terraform-azapi, terraform-other"
+	if len(faults) != 1 || faults[0].Remedy != want {
+		t.Errorf("faults %+v, want the remedy %q", faults, want)
+	}
+}
+
 func TestCompileWarnings(t *testing.T) {
 	all := attribution.Rule{Name: "all", TrackingIDs: []string{guid}}
 	narrow := func(name string, m attribution.Match) attribution.Rule {
