@@ -1,10 +1,9 @@
 package audit
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // claimed is a stream of our own that holds nothing yet.
@@ -16,49 +15,61 @@ type claimed struct {
 
 // claimEpoch takes the next free epoch of the directory.
 func claimEpoch(dir string) (claimed, error) {
+	c, err := claimNext(dir)
+	if err == nil {
+		err = syncDir(dir)
+	}
+	if err != nil {
+		return claimed{}, fmt.Errorf("claiming an epoch: %w", err)
+	}
+	return c, nil
+}
+
+func claimNext(dir string) (claimed, error) {
+	// Between creating and locking, a recovery could take the empty file for
+	// a dead epoch: it waits for this lock before it looks at one.
+	lock, err := directoryLock(dir, claimLockFile, true)
+	if err != nil {
+		return claimed{}, err
+	}
+	defer lock.unlock()
 	ids, err := listSegments(dir)
 	if err != nil {
 		return claimed{}, err
 	}
-	epoch := uint64(1)
+	id := segmentID{epoch: 1, number: 1}
 	if len(ids) > 0 {
-		epoch = ids[len(ids)-1].epoch + 1
+		id.epoch = ids[len(ids)-1].epoch + 1
 	}
-	for ; ; epoch++ {
-		c, err := claimOne(dir, epoch)
-		if err == nil {
-			return c, nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return claimed{}, fmt.Errorf("claiming epoch %d: %w", epoch, err)
-		}
+	f, err := os.OpenFile(id.path(dir), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return claimed{}, err
 	}
+	held, err := lockFile(id.path(dir), false)
+	if err != nil {
+		f.Close()
+		return claimed{}, err
+	}
+	return claimed{epoch: id.epoch, file: f, lock: held}, nil
 }
 
-// claimOne returns fs.ErrExist when the epoch is somebody else's.
-func claimOne(dir string, epoch uint64) (claimed, error) {
-	id := segmentID{epoch, 1}
-	f, err := createSegment(dir, id)
+// The files that processes lock which change the directory as a whole.
+const (
+	claimLockFile = ".claim.lock"
+	sweepLockFile = ".sweep.lock"
+)
+
+// directoryLock takes one of the directory's locks.
+func directoryLock(dir, name string, wait bool) (*fileLock, error) {
+	path := filepath.Join(dir, name)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return claimed{}, err
+		return nil, err
 	}
-	lock, err := lockFile(id.path(dir), true)
-	if err != nil {
-		f.Close()
-		return claimed{}, err
+	if err := f.Close(); err != nil {
+		return nil, err
 	}
-	// Between creating and locking, somebody's recovery may have taken the
-	// empty file for a dead epoch and closed it.
-	info, err := f.Stat()
-	if err == nil && info.Size() > 0 {
-		err = fs.ErrExist
-	}
-	if err != nil {
-		lock.unlock()
-		f.Close()
-		return claimed{}, err
-	}
-	return claimed{epoch: epoch, file: f, lock: lock}, nil
+	return lockFile(path, wait)
 }
 
 // lockEpoch locks every segment of an epoch. A live writer always holds the

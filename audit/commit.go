@@ -70,6 +70,7 @@ type committer struct {
 	lossLogged time.Time // when a loss was last logged
 	unlogged   uint64    // losses since then
 	nextSweep  time.Time
+	gaps       []Event // the retention gaps of this process's last sweep
 }
 
 // run commits until the journal is closed.

@@ -16,11 +16,13 @@ type maintenance struct {
 	Closed uint64    `json:"closed"` // every epoch up to here has its final seal,
 	Open   []uint64  `json:"open"`   // but for these
 	Swept  time.Time `json:"swept"`  // when retention was last applied
+	// The segment in which the last sweep's gap lines stand.
+	GapEpoch   uint64 `json:"gap_epoch"`
+	GapSegment uint64 `json:"gap_segment"`
 }
 
 const (
 	maintenanceFile = ".maintenance.json"
-	sweepLockFile   = ".sweep.lock"
 	// maintenanceStep is how many epochs are looked at in vain before the
 	// note is written anew.
 	maintenanceStep = 32

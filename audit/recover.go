@@ -57,6 +57,14 @@ func recoverDead(o Options, key sealKey) {
 // recoverEpoch closes one dead stream: bytes that are no whole line go to
 // <segment>.torn, and a gap line and the final seal are appended.
 func recoverEpoch(o Options, key sealKey, segments []segmentID) error {
+	// A stream without a line may be one that is being claimed right now.
+	if info, err := os.Stat(segments[0].path(o.Dir)); err == nil && info.Size() == 0 {
+		lock, err := directoryLock(o.Dir, claimLockFile, true)
+		if err != nil {
+			return err
+		}
+		lock.unlock() // by now the claimer holds its own
+	}
 	unlock, err := lockEpoch(o.Dir, segments)
 	if err != nil {
 		return err

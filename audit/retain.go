@@ -1,14 +1,11 @@
 package audit
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -30,20 +27,23 @@ func (c *committer) sweep() {
 
 func (c *committer) retain() error {
 	// Two sweeps at once would each delete enough.
-	lock, err := sweepLock(c.o.Dir)
+	lock, err := directoryLock(c.o.Dir, sweepLockFile, false)
 	if err != nil {
 		return err
 	}
 	defer lock.unlock()
 	m := readMaintenance(c.o.Dir)
 	m.Swept = c.o.Now()
-	m.write(c.o)
+	defer func() { m.write(c.o) }()
 
 	stored, total, err := storedEpochs(c.o.Dir)
 	if err != nil {
 		return err
 	}
 	r := retention{committer: c, total: total}
+	if len(stored) > 0 {
+		r.newest = stored[len(stored)-1][0].epoch
+	}
 	defer func() {
 		for _, unlock := range r.unlocks {
 			unlock()
@@ -53,17 +53,12 @@ func (c *committer) retain() error {
 	if len(r.doomed) == 0 {
 		return nil
 	}
-	return r.execute()
-}
-
-func sweepLock(dir string) (*fileLock, error) {
-	path := filepath.Join(dir, sweepLockFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
+	known := slices.Concat(c.gaps, trustedGaps(c.o.Dir, c.stream.key, segmentID{m.GapEpoch, m.GapSegment}))
+	if err := r.execute(known); err != nil {
+		return err
 	}
-	f.Close()
-	return lockFile(path, false)
+	m.GapEpoch, m.GapSegment = c.stream.epoch, c.stream.number
+	return nil
 }
 
 // storedSegment is a segment as retention sees it.
@@ -107,6 +102,7 @@ func storedEpochs(dir string) (epochs [][]storedSegment, total int64, err error)
 type retention struct {
 	*committer
 	total   int64
+	newest  uint64 // the highest epoch there is
 	doomed  []doomedEpoch
 	unlocks []func()
 }
@@ -184,15 +180,20 @@ func (r *retention) usable(segments []storedSegment) int {
 		return 0
 	}
 	r.unlocks = append(r.unlocks, unlock)
+	if segments[0].epoch == r.newest {
+		return len(segments) - 1 // or the next to come would get its number
+	}
 	return len(segments)
 }
 
-// execute writes the gap lines and deletes the files.
-func (r *retention) execute() error {
-	gaps, err := r.gaps()
+// execute writes the gap lines and deletes the files. Known are the gaps of
+// earlier sweeps.
+func (r *retention) execute(known []Event) error {
+	gaps, err := r.newGaps()
 	if err != nil {
 		return err
 	}
+	gaps = mergeGaps(slices.Concat(known, gaps))
 	now := r.o.Now()
 	for i := range gaps {
 		gaps[i].Time = now
@@ -204,6 +205,7 @@ func (r *retention) execute() error {
 	if err := r.stream.flush(); err != nil {
 		return fmt.Errorf("writing the gap lines: %w", err)
 	}
+	r.committer.gaps = gaps
 	var failed error
 	files := 0
 	for _, doomed := range r.doomed {
@@ -239,123 +241,4 @@ func (r *retention) remove(id segmentID) error {
 		return err
 	}
 	return nil
-}
-
-// gaps returns the lines that say what is deleted. Gap lines of earlier
-// deletions that stand in doomed segments are said again, or nobody could tell
-// those deletions from a theft.
-func (r *retention) gaps() ([]Event, error) {
-	var gaps []Event
-	for _, doomed := range r.doomed {
-		for _, s := range doomed.segments {
-			earlier, err := retentionGaps(s.path(r.o.Dir))
-			if err != nil {
-				return nil, err
-			}
-			gaps = append(gaps, earlier...)
-		}
-		gap, err := doomed.gap(r.o.Dir)
-		if err != nil {
-			return nil, err
-		}
-		gaps = append(gaps, gap)
-	}
-	return mergeGaps(gaps), nil
-}
-
-// gap is the line for one epoch.
-func (d doomedEpoch) gap(dir string) (Event, error) {
-	from := d.segments[0]
-	to := d.segments[len(d.segments)-1]
-	first, err := firstLine(from.path(dir))
-	if err != nil {
-		return Event{}, err
-	}
-	last, err := lastLine(to.path(dir))
-	if err != nil {
-		return Event{}, err
-	}
-	e := Event{Kind: KindGap, Reason: GapRetention, GapEpoch: from.epoch, SHA256: hashLine(last)}
-	if d.whole {
-		e.GapEpochs = 1
-	}
-	for _, end := range []struct {
-		line []byte
-		seq  *uint64
-	}{{first, &e.First}, {last, &e.Last}} {
-		parsed, err := ParseLine(end.line)
-		if err != nil {
-			return Event{}, err
-		}
-		*end.seq = parsed.Seq
-	}
-	e.Count = e.Last - e.First + 1
-	return e, nil
-}
-
-// retentionGaps returns the retention gap lines of a segment.
-func retentionGaps(path string) ([]Event, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var gaps []Event
-	lines := newLineReader(f)
-	for {
-		line, err := lines.next()
-		if errors.Is(err, io.EOF) {
-			return gaps, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !bytes.Contains(line, []byte(GapRetention)) {
-			continue // spares the parsing of nearly every line
-		}
-		if e, err := ParseLine(line); err == nil && e.Kind == KindGap && e.Reason == GapRetention {
-			gaps = append(gaps, e)
-		}
-	}
-}
-
-// mergeGaps makes one line of several where they adjoin: ranges of one epoch,
-// and whole epochs in a row. So the lines that are said again do not grow with
-// the number of runs there ever were.
-func mergeGaps(gaps []Event) []Event {
-	slices.SortStableFunc(gaps, func(a, b Event) int {
-		return cmp.Or(cmp.Compare(a.GapEpoch, b.GapEpoch), cmp.Compare(a.First, b.First))
-	})
-	var merged []Event
-	for _, g := range gaps {
-		if n := len(merged); n > 0 {
-			last := &merged[n-1]
-			if last.GapEpoch == g.GapEpoch && g.First <= last.Last+1 {
-				if g.Last >= last.Last {
-					last.Last, last.SHA256 = g.Last, g.SHA256
-				}
-				if last.GapEpochs > 1 || g.GapEpochs > 1 {
-					last.Count = max(last.Count, g.Count)
-				} else {
-					last.Count = last.Last - last.First + 1
-				}
-				last.GapEpochs = max(last.GapEpochs, g.GapEpochs)
-				continue
-			}
-		}
-		merged = append(merged, g)
-	}
-	gaps, merged = merged, nil
-	for _, g := range gaps {
-		if n := len(merged); n > 0 && g.GapEpochs > 0 && merged[n-1].GapEpochs > 0 &&
-			merged[n-1].GapEpoch+g.GapEpochs >= g.GapEpoch {
-			before := merged[n-1]
-			g.Count += before.Count
-			g.GapEpochs = g.GapEpoch - min(before.GapEpoch-before.GapEpochs, g.GapEpoch-g.GapEpochs)
-			merged[n-1] = g
-			continue
-		}
-		merged = append(merged, g)
-	}
-	return merged
 }

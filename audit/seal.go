@@ -35,6 +35,8 @@ type sealKey struct {
 	id      string
 }
 
+func (k sealKey) public() ed25519.PublicKey { return k.private.Public().(ed25519.PublicKey) }
+
 // loadSealKey reads the key at path, or makes it when there is none.
 func loadSealKey(path string) (sealKey, error) {
 	key, err := readSealKey(path)
@@ -47,7 +49,7 @@ func loadSealKey(path string) (sealKey, error) {
 	if err != nil {
 		return sealKey{}, fmt.Errorf("reading the seal key: %w", err)
 	}
-	if err := writePublicKey(path+PublicKeySuffix, key.private.Public().(ed25519.PublicKey)); err != nil {
+	if err := writePublicKey(path+PublicKeySuffix, key.public()); err != nil {
 		return sealKey{}, fmt.Errorf("writing the public half of the seal key: %w", err)
 	}
 	return key, nil

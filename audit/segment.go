@@ -106,8 +106,7 @@ type osFile struct{ *os.File }
 
 func (f osFile) Sync() error { return syncData(f.File) }
 
-// createSegment makes a new segment file and its directory entry durable. An
-// error for which errors.Is(err, fs.ErrExist) means that somebody was faster.
+// createSegment makes a new segment file and its directory entry durable.
 func createSegment(dir string, id segmentID) (*os.File, error) {
 	f, err := os.OpenFile(id.path(dir), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

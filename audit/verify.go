@@ -81,17 +81,17 @@ type Report struct {
 }
 
 // OK reports whether there is no fault.
-func (r *Report) OK() bool { return len(r.Faults) == 0 }
+func (r Report) OK() bool { return len(r.Faults) == 0 }
 
 // maxFaults bounds the report about a journal that is rubbish.
 const maxFaults = 1000
 
-func (r *Report) fault(f Fault) {
-	if len(r.Faults) >= maxFaults {
-		r.More++
+func (v *verifier) add(f Fault) {
+	if len(v.report.Faults) >= maxFaults {
+		v.report.More++
 		return
 	}
-	r.Faults = append(r.Faults, f)
+	v.report.Faults = append(v.report.Faults, f)
 }
 
 // verifyAttempts is how often Verify begins anew because retention deleted
@@ -182,7 +182,7 @@ func (v *verifier) missingEpochs(epochs [][]segmentID) {
 			if v.report.More > maxFaults { // somebody invented a file name
 				break
 			}
-			v.report.fault(Fault{Epoch: next, Message: "the whole epoch is missing, and no retention gap speaks of it"})
+			v.add(Fault{Epoch: next, Message: "the whole epoch is missing, and no retention gap speaks of it"})
 		}
 		next = epoch + 1
 	}
@@ -206,10 +206,10 @@ func (v *verifier) missingBeginnings() {
 			// Only an empty segment is left: nothing to hold the gap against.
 		case b.seq == 0 || covered < b.seq-1:
 			fault.Message = "the segments before this one are missing, and no retention gap speaks of them"
-			v.report.fault(fault)
+			v.add(fault)
 		case covered == b.seq-1 && hash != b.prev:
 			fault.Message = "the line does not follow the last line that the retention gap names"
-			v.report.fault(fault)
+			v.add(fault)
 		}
 	}
 }
@@ -227,5 +227,5 @@ func (v *verifier) head() {
 			}
 		}
 	}
-	v.report.fault(Fault{Message: "no line has the hash " + v.o.Head + ": the journal was cut or rewritten after that hash was taken"})
+	v.add(Fault{Message: "no line has the hash " + v.o.Head + ": the journal was cut or rewritten after that hash was taken"})
 }

@@ -12,17 +12,18 @@ import (
 // streamCheck walks the lines of one stream.
 type streamCheck struct {
 	*verifier
-	id     segmentID // the segment being read
-	source string    // of the stream, once a line named it
-	at     segmentID // where the last line stands
-	seq    uint64    // of the last line
-	prev   string    // its hash; "" when unknown
-	hole   bool      // segments are missing before the next line
-	first  uint64    // seq of the segment's first line
-	last   Event     // the last line, when it could be read
-	sealed bool      // the last line is a seal
-	after  uint64    // lines since the last seal
-	enc    *lineEncoder
+	id      segmentID // the segment being read
+	source  string    // of the stream, once a line named it
+	at      segmentID // where the last line stands
+	seq     uint64    // of the last line
+	prev    string    // its hash; "" when unknown
+	strange bool      // the last line is of another stream
+	hole    bool      // segments are missing before the next line
+	first   uint64    // seq of the segment's first line
+	last    Event     // the last line, when it could be read
+	sealed  bool      // the last line is a seal
+	after   uint64    // lines since the last seal
+	enc     *lineEncoder
 }
 
 func (c *streamCheck) fault(seq uint64, format string, args ...any) {
@@ -30,7 +31,7 @@ func (c *streamCheck) fault(seq uint64, format string, args ...any) {
 }
 
 func (c *streamCheck) faultAt(id segmentID, seq uint64, format string, args ...any) {
-	c.report.fault(Fault{
+	c.add(Fault{
 		File: id.file(), Epoch: id.epoch, Segment: id.number, Seq: seq,
 		Message: fmt.Sprintf(format, args...),
 	})
@@ -180,12 +181,15 @@ func (c *streamCheck) line(line []byte, beginning *bool) {
 	if c.source == "" {
 		c.source = e.Source
 	}
-	if e.Source != c.source {
+	strange := e.Source != c.source || e.Epoch != c.id.epoch
+	switch {
+	case c.strange: // said already
+	case e.Epoch != c.id.epoch:
+		c.fault(e.Seq, "the line is of epoch %d, its file of %d", e.Epoch, c.id.epoch)
+	case e.Source != c.source:
 		c.fault(e.Seq, "the line is of source %q, its stream of %q", e.Source, c.source)
 	}
-	if e.Epoch != c.id.epoch {
-		c.fault(e.Seq, "the line is of epoch %d, its file of %d", e.Epoch, c.id.epoch)
-	}
+	c.strange = strange
 	if c.first == 0 {
 		c.first = e.Seq
 	}
