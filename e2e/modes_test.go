@@ -24,18 +24,27 @@ type result struct {
 	stderr   string              // of attribproxy run and the client
 }
 
-// writeConfig writes a config that finds the fake cloud, and gives the journal's
-// directory. Without rules it suits `run --id`.
-func (s *sandbox) writeConfig(t *testing.T, rules bool) (path, journal string) {
+// settings are the config that the tests vary.
+type settings struct {
+	resolve bool // find the fake cloud without asking anybody
+	rules   bool // tag every PUT; `run --id` needs none
+}
+
+// writeConfig writes a config file and gives the journal's directory.
+func (s *sandbox) writeConfig(t *testing.T, with settings) (path, journal string) {
 	t.Helper()
 	journal = filepath.Join(s.dir, "journal")
 	// JSON is YAML, and quotes Windows paths well.
+	upstream := map[string]any{"roots": s.base, "allow": []string{"127.0.0.0/8"}}
 	config := map[string]any{
 		"listen": "127.0.0.1:0", "admin": "", "stateDir": filepath.Join(s.dir, "state"),
-		"upstream": map[string]any{"resolve": s.cloud.Resolve(), "roots": s.base, "allow": []string{"127.0.0.0/8"}},
+		"upstream": upstream,
 		"audit":    map[string]any{"dir": journal, "source": "e2e"},
 	}
-	if rules {
+	if with.resolve {
+		upstream["resolve"] = s.cloud.Resolve()
+	}
+	if with.rules {
 		config["rules"] = []any{map[string]any{"name": "contoso", "trackingIds": []string{trackingID}}}
 	}
 	text, err := json.MarshalIndent(config, "", "  ")
@@ -52,9 +61,15 @@ func (s *sandbox) writeConfig(t *testing.T, rules bool) (path, journal string) {
 // underRun runs the client as `attribproxy run --id ID -- CLIENT`.
 func (s *sandbox) underRun(t *testing.T, argv []string) result {
 	t.Helper()
+	return s.underRunWith(t, settings{resolve: true}, nil, argv)
+}
+
+// underRunWith is underRun with other settings and more in the environment.
+func (s *sandbox) underRunWith(t *testing.T, with settings, env, argv []string) result {
+	t.Helper()
 	program := must(t, attribproxy)
-	config, journal := s.writeConfig(t, false)
-	_, stderr := s.exec(t, nil, slices.Concat([]string{program, "run", "--id", trackingID, "--config", config, "--"}, argv))
+	config, journal := s.writeConfig(t, with)
+	_, stderr := s.exec(t, env, slices.Concat([]string{program, "run", "--id", trackingID, "--config", config, "--"}, argv))
 	return result{sandbox: s, requests: s.cloud.Requests(), journal: journal, stderr: stderr}
 }
 
@@ -63,7 +78,7 @@ func (s *sandbox) underRun(t *testing.T, argv []string) result {
 func (s *sandbox) throughServe(t *testing.T, argv []string) result {
 	t.Helper()
 	program, sh := must(t, attribproxy), need(t, "sh")
-	config, journal := s.writeConfig(t, true)
+	config, journal := s.writeConfig(t, settings{resolve: true, rules: true})
 	stop := s.serve(t, program, config)
 	_, stderr := s.exec(t, nil, slices.Concat([]string{
 		sh, "-c", `vars=$("$0" env --shell bash --config "$1") && eval "$vars" && shift && exec "$@"`, program, config,

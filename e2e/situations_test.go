@@ -56,3 +56,29 @@ func TestClientsRetryThroughTheProxy(t *testing.T) {
 		t.Errorf("the journal (-want +got):\n%s", diff)
 	}
 }
+
+// TestRunBehindAnotherProxy: the user's HTTPS_PROXY, a company's say, becomes
+// attribproxy's own way out, for ARM and for every other host. Only that proxy
+// knows where the cloud is.
+func TestRunBehindAnotherProxy(t *testing.T) {
+	t.Parallel()
+	for _, c := range clients() {
+		if c.name != "curl-h1" && c.name != "python-sdk" {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			argv := c.command(t)
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			direct := runDirect(t, c, argv)
+			s := newSandbox(t, c.hosts...)
+			company := startTunnel(t, s.cloud)
+			r := s.underRunWith(t, settings{}, []string{"HTTPS_PROXY=" + company.url()}, argv)
+			check(t, c, direct, r)
+			if strays := company.strays(); len(strays) > 0 {
+				t.Errorf("the company's proxy was also asked for %v", strays)
+			}
+		})
+	}
+}
