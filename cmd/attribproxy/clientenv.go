@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/attribproxy/attribproxy/certs"
 )
@@ -125,7 +126,7 @@ var identityEndpoints = []string{"IDENTITY_ENDPOINT", "MSI_ENDPOINT", "IMDS_ENDP
 func mergeNoProxy(in clientEnvInput) (list, dropped []string) {
 	var wanted []string
 	for _, name := range []string{"NO_PROXY", "no_proxy"} {
-		wanted = append(wanted, strings.FieldsFunc(in.Getenv(name), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })...)
+		wanted = append(wanted, strings.FieldsFunc(in.Getenv(name), func(r rune) bool { return r == ',' || unicode.IsSpace(r) })...)
 	}
 	wanted = append(wanted, alwaysDirect...)
 	for _, name := range identityEndpoints {

@@ -40,7 +40,9 @@ what Azure answered.`,
 		// one line per verb, in the order of the manual
 		a.runCommand(),
 		a.serveCommand(),
+		a.envCommand(),
 		a.explainCommand(),
+		a.caCommand(),
 		a.idCommand(),
 	)
 	return root
