@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/attribproxy/attribproxy/attribution"
 	"github.com/attribproxy/attribproxy/audit"
@@ -29,6 +30,7 @@ type engine struct {
 	authority *certs.Authority
 	base      certs.Base
 	extra     [][]byte // upstream.roots, trusted by us and by our clients
+	bundles   certs.Bundles
 	journal   *audit.Journal
 	server    *proxy.Server
 	listener  net.Listener
@@ -42,36 +44,32 @@ type engineOptions struct {
 	cfg       *config.Config
 	log       *zap.Logger
 	authority func(certs.Options) (*certs.Authority, error)
+	bundles   string // directory for the files that clients trust; must exist
 	observe   func(audit.Event)
 	own       []netip.AddrPort // further listeners of this process
 }
 
-// startEngine opens the journal, the CA and the listener, in this order: no
-// proxy without its record. After an error nothing is left open.
+// startEngine opens the journal, makes ready what clients trust, and listens
+// only then: no proxy without its record. After an error nothing is left open.
 func (a *app) startEngine(o engineOptions) (_ *engine, err error) {
 	e := &engine{cfg: o.cfg, log: o.log, registry: prometheus.NewRegistry(), served: make(chan error, 1)}
-	if err := os.MkdirAll(o.cfg.StateDir, 0o700); err != nil {
-		return nil, withHint(fmt.Errorf("making the state directory: %w", err), "name a directory you can write to with --state-dir or $ATTRIBPROXY_STATE_DIR")
-	}
 	if err := e.setRules(o.cfg); err != nil {
 		return nil, err
 	}
-	if err := e.findRoots(a); err != nil {
-		return nil, err
-	}
-	e.authority, err = o.authority(certs.Options{Hosts: o.cfg.InterceptHosts()})
-	if err != nil {
-		return nil, withRemedy(fmt.Errorf("preparing the CA: %w", err))
-	}
-	e.journal, err = openJournal(o.cfg, o.log.Named("journal"), o.observe)
-	if err != nil {
-		return nil, err
-	}
+	// The journal waits for the disk and the certificates for the processor:
+	// a start that people wait for does both at once.
+	var opening errgroup.Group
+	opening.Go(func() error { return e.openJournal(o.observe) })
+	opening.Go(func() error { return e.prepareTrust(a, o) })
+	err = opening.Wait()
 	defer func() {
-		if err != nil {
+		if err != nil && e.journal != nil {
 			err = errors.Join(err, e.journal.Close())
 		}
 	}()
+	if err != nil {
+		return nil, err
+	}
 	e.server, err = e.newServer(o.own)
 	if err != nil {
 		return nil, err
@@ -82,6 +80,31 @@ func (a *app) startEngine(o engineOptions) (_ *engine, err error) {
 	}
 	go func() { e.served <- e.server.Serve(e.listener) }()
 	return e, nil
+}
+
+// makeStateDir makes the state directory, which every engine needs.
+func makeStateDir(cfg *config.Config) error {
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return withHint(fmt.Errorf("making the state directory: %w", err), "name a directory you can write to with --state-dir or $ATTRIBPROXY_STATE_DIR")
+	}
+	return nil
+}
+
+// prepareTrust finds the roots, makes the CA and writes what clients trust.
+func (e *engine) prepareTrust(a *app, o engineOptions) error {
+	if err := e.findRoots(a); err != nil {
+		return err
+	}
+	var err error
+	e.authority, err = o.authority(certs.Options{Hosts: o.cfg.InterceptHosts()})
+	if err != nil {
+		return withRemedy(fmt.Errorf("preparing the CA: %w", err))
+	}
+	e.bundles, err = certs.WriteBundles(o.bundles, e.authority, e.base, e.extra...)
+	if err != nil {
+		return fmt.Errorf("writing the bundles for clients: %w", err)
+	}
+	return nil
 }
 
 // setRules compiles the rules of a configuration and puts them into force.
@@ -120,13 +143,14 @@ func (e *engine) findRoots(a *app) error {
 	return nil
 }
 
-// openJournal opens the journal of a configuration.
-func openJournal(cfg *config.Config, log *zap.Logger, observe func(audit.Event)) (*audit.Journal, error) {
+// openJournal opens the journal of the configuration.
+func (e *engine) openJournal(observe func(audit.Event)) error {
+	cfg := e.cfg
 	source := cfg.Audit.Source
 	if source == "" {
 		var err error
 		if source, err = audit.SourceName(cfg.StateDir); err != nil {
-			return nil, withHint(err, "name the source in audit.source")
+			return withHint(err, "name the source in audit.source")
 		}
 	}
 	j, err := audit.Open(audit.Options{
@@ -134,12 +158,13 @@ func openJournal(cfg *config.Config, log *zap.Logger, observe func(audit.Event))
 		Guarantee:    audit.Guarantee(cfg.Audit.Guarantee),
 		SegmentBytes: int64(cfg.Audit.SegmentBytes), SegmentAge: cfg.Audit.SegmentAge.D(),
 		RetainAge: cfg.Audit.RetainAge.D(), RetainBytes: int64(cfg.Audit.RetainBytes),
-		Logger: log, Observe: observe,
+		Logger: e.log.Named("journal"), Observe: observe,
 	})
 	if err != nil {
-		return nil, withHint(fmt.Errorf("opening the journal: %w", err), "nothing is sent without a record; make %s writable or name another directory with --audit-dir", cfg.Audit.Dir)
+		return withHint(fmt.Errorf("opening the journal: %w", err), "nothing is sent without a record; make %s writable or name another directory with --audit-dir", cfg.Audit.Dir)
 	}
-	return j, nil
+	e.journal = j
+	return nil
 }
 
 // sealKeyFile holds the key that signs the journal's seals, in the state

@@ -41,9 +41,13 @@ what Azure answered.`,
 		a.runCommand(),
 		a.serveCommand(),
 		a.envCommand(),
+		a.initCommand(),
+		a.configCommand(),
 		a.explainCommand(),
 		a.caCommand(),
 		a.idCommand(),
+		a.versionCommand(),
+		a.completionCommand(),
 	)
 	return root
 }

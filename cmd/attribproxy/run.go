@@ -78,13 +78,20 @@ func (a *app) run(cmd *cobra.Command, args, ids []string, observe bool) error {
 	}
 	log := newLogging(a.stderr, level).logger()
 	for _, w := range loaded.Warnings {
-		a.say("warning: %s %s: %s", w.Path, w.Value, w.Message)
-		if w.Remedy != "" {
-			a.hint("%s", w.Remedy)
+		if w.Path != "rules" { // the summary says that nothing was tagged
+			a.say("warning: %s", w)
 		}
 	}
+	if err := makeStateDir(cfg); err != nil {
+		return err
+	}
+	dir, err := newRunDir(cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	defer dir.remove()
 	sum := newSummary()
-	e, err := a.startEngine(engineOptions{cfg: cfg, log: log, authority: certs.NewEphemeral, observe: sum.observe})
+	e, err := a.startEngine(engineOptions{cfg: cfg, log: log, authority: certs.NewEphemeral, bundles: dir.path, observe: sum.observe})
 	if err != nil {
 		return err
 	}
@@ -151,16 +158,7 @@ func (a *app) lookPath(name string) (string, error) {
 
 // runChild runs the command through e and returns its exit code.
 func (a *app) runChild(e *engine, path string, args []string) (int, error) {
-	dir, err := newRunDir(e.cfg.StateDir)
-	if err != nil {
-		return 0, err
-	}
-	defer dir.remove()
-	bundles, err := certs.WriteBundles(dir.path, e.authority, e.base, e.extra...)
-	if err != nil {
-		return 0, fmt.Errorf("writing the bundles for the command: %w", err)
-	}
-	env, err := a.childEnv(e, bundles)
+	env, err := a.childEnv(e)
 	if err != nil {
 		return 0, err
 	}

@@ -75,6 +75,9 @@ func (a *app) serve(cmd *cobra.Command, ids []string) error {
 	logs := newLogging(a.stderr, loaded.Config.Log)
 	d := &daemonRun{app: a, source: a.configSource(cmd, ids...), cfg: loaded.Config, loaded: loaded, logs: logs, log: logs.logger()}
 	d.source.File = loaded.File
+	if err := makeStateDir(loaded.Config); err != nil {
+		return err
+	}
 	unlock, err := lockState(loaded.Config.StateDir)
 	if err != nil {
 		return err
@@ -89,9 +92,6 @@ func (a *app) serve(cmd *cobra.Command, ids []string) error {
 // lockState keeps a second serve off the state directory, whose ready file
 // and bundles it would overwrite.
 func lockState(stateDir string) (unlock func(), err error) {
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return nil, withHint(fmt.Errorf("making the state directory: %w", err), "name a directory you can write to with --state-dir")
-	}
 	lock := flock.New(filepath.Join(stateDir, "serve.lock"), flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err != nil {
@@ -118,7 +118,7 @@ func (d *daemonRun) start() (err error) {
 		}
 	}
 	d.engine, err = d.app.startEngine(engineOptions{
-		cfg: cfg, log: d.log, own: own,
+		cfg: cfg, log: d.log, own: own, bundles: cfg.StateDir,
 		authority: func(o certs.Options) (*certs.Authority, error) { return certs.LoadOrCreate(cfg.StateDir, o) },
 	})
 	if err != nil {
@@ -140,9 +140,6 @@ func (d *daemonRun) start() (err error) {
 // manager, the log, and a person at a terminal.
 func (d *daemonRun) announce() error {
 	e, cfg := d.engine, d.cfg
-	if _, err := certs.WriteBundles(cfg.StateDir, e.authority, e.base, e.extra...); err != nil {
-		return fmt.Errorf("writing the bundles for clients: %w", err)
-	}
 	head := e.journal.Head()
 	info := readyInfo{
 		PID: os.Getpid(), Proxy: e.proxyURL(), CA: filepath.Join(cfg.StateDir, certs.RootFile),

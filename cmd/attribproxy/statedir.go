@@ -27,15 +27,23 @@ func (a *app) resolveConfig(cmd *cobra.Command, ids ...string) (*config.Loaded, 
 
 // resolve is config.Resolve with the remedy for what people meet first.
 func (a *app) resolve(src config.Source) (*config.Loaded, error) {
-	loaded, err := config.Resolve(src)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, withHint(err, "'attribproxy init --config FILE' writes one to start from")
+	loaded, err := config.Resolve(a.configSource(cmd, ids...))
+	if err != nil {
+		return nil, explainConfigError(err)
 	}
+	return loaded, nil
+}
+
+// explainConfigError adds what to do about a configuration that cannot be used.
+func explainConfigError(err error) error {
 	var faulty *config.Error
-	if errors.As(err, &faulty) {
-		return nil, withHint(err, "'attribproxy config schema' describes every key; 'attribproxy config validate' checks again")
+	switch {
+	case errors.As(err, &faulty):
+		return withHint(err, "'attribproxy config schema' describes every key; 'attribproxy config validate' checks again")
+	case errors.Is(err, fs.ErrNotExist):
+		return withHint(err, "'attribproxy init --config FILE' writes one to start from")
 	}
-	return loaded, err
+	return err
 }
 
 // configSource says what the configuration is made from. Only flags that the
