@@ -12,14 +12,15 @@ import (
 type Fault struct {
 	// Where the value came from: "config.yaml:12", "ATTRIBPROXY_MODE",
 	// "--listen", "default".
-	Where string
+	Where string `json:"where,omitempty"`
 	// Path of the key: rules[2].match.resourceTypes[0]. Empty when the fault is
 	// the whole file's.
-	Path string
+	Path string `json:"path,omitempty"`
 	// Value as given, without secrets; "" where showing it would not help.
-	Value string
+	Value string `json:"value,omitempty"`
 	// Message says what is wrong, Remedy what to do about it.
-	Message, Remedy string
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
 }
 
 // String is the fault on one line: where: path: "value" message; remedy.

@@ -27,7 +27,7 @@ func (a *app) resolveConfig(cmd *cobra.Command, ids ...string) (*config.Loaded, 
 
 // resolve is config.Resolve with the remedy for what people meet first.
 func (a *app) resolve(src config.Source) (*config.Loaded, error) {
-	loaded, err := config.Resolve(a.configSource(cmd, ids...))
+	loaded, err := config.Resolve(src)
 	if err != nil {
 		return nil, explainConfigError(err)
 	}
