@@ -8,7 +8,7 @@ import (
 // pasteLine is the line that gives a shell the variables of a running serve.
 func pasteLine(program, stateDir string) string {
 	if runtime.GOOS == "windows" {
-		return `& ` + powershellQuote(program) + ` env --shell pwsh --state-dir ` + powershellQuote(stateDir) + ` | Out-String | Invoke-Expression`
+		return `& ` + pwshQuote(program) + ` env --shell pwsh --state-dir ` + pwshQuote(stateDir) + ` | Out-String | Invoke-Expression`
 	}
 	return `eval "$(` + posixQuote(program) + ` env --state-dir ` + posixQuote(stateDir) + `)"`
 }
@@ -22,6 +22,3 @@ func posixQuote(s string) string {
 	}
 	return `'` + strings.ReplaceAll(s, `'`, `'\''`) + `'`
 }
-
-// powershellQuote quotes a word for PowerShell.
-func powershellQuote(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -12,9 +14,11 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +34,11 @@ const (
 	otherID = "pid-9e8d7c6b-5a49-4c3b-8d2e-1f0a9b8c7d6e"
 	armURL  = "https://management.azure.com/subscriptions/" + fakecloud.SubscriptionID + "/resourcegroups/"
 )
+
+// clientPrograms are further programs that the test binary can be.
+func clientPrograms() map[string]func() {
+	return map[string]func(){"armclient": armClient, "signalclient": signalClient}
+}
 
 // armClient is a client program for the tests: it sends each URL a PUT, as a
 // Go program in this environment would, and prints the status.
@@ -54,6 +63,16 @@ func armClient() {
 		fmt.Println(resp.StatusCode)
 	}
 	os.Exit(code)
+}
+
+// signalClient is a client program that says which signal it got, and exits
+// with 5.
+func signalClient() {
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1)
+	fmt.Fprintln(os.Stderr, "waiting")
+	fmt.Fprintln(os.Stderr, "caught", <-got)
+	os.Exit(5)
 }
 
 // site is a home of its own with a fake cloud, for whole processes.
@@ -116,18 +135,24 @@ func (s *site) command(args ...string) *exec.Cmd {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return &exec.Cmd{Path: self, Args: append([]string{"attribproxy"}, args...), Env: s.env, Dir: s.dir}
+	return &exec.Cmd{
+		Path: self, Args: append([]string{"attribproxy"}, args...), Env: s.env, Dir: s.dir,
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, // so that its children can be ended with it
+	}
 }
 
-// client is a command line that runs armClient: the test binary under
-// another name.
-func (s *site) client() string {
+// client is the path of armClient.
+func (s *site) client() string { return s.program("armclient") }
+
+// program is the test binary under another name, which makes it a program of
+// TestMain's.
+func (s *site) program(name string) string {
 	s.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	path := filepath.Join(s.dir, "armclient")
+	path := filepath.Join(s.dir, name)
 	if err := os.Symlink(self, path); err != nil && !errors.Is(err, os.ErrExist) {
 		s.t.Fatal(err)
 	}
@@ -186,7 +211,7 @@ func (s *site) start(args ...string) *process {
 		_ = p.cmd.Wait()
 	}()
 	s.t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-p.done
 	})
 	return p

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -158,11 +159,13 @@ func (a *app) lookPath(name string) (string, error) {
 
 // runChild runs the command through e and returns its exit code.
 func (a *app) runChild(e *engine, path string, args []string) (int, error) {
-	env, err := a.childEnv(e)
-	if err != nil {
-		return 0, err
+	vars := clientEnv(clientEnvInput{
+		Proxy: e.proxyURL(), Bundles: e.bundles, Intercept: e.cfg.InterceptHosts(), Getenv: a.getenv,
+	})
+	if len(vars.Dropped) > 0 {
+		a.say("warning: NO_PROXY entries that would lead past the proxy are left out for the command: %s", strings.Join(vars.Dropped, ", "))
 	}
-	child := &exec.Cmd{Path: path, Args: args, Env: env, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr}
+	child := &exec.Cmd{Path: path, Args: args, Env: vars.apply(a.env), Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, passedOn...)
 	defer signal.Stop(signals)
@@ -172,7 +175,7 @@ func (a *app) runChild(e *engine, path string, args []string) (int, error) {
 	ended := make(chan struct{})
 	passing := make(chan struct{})
 	go func() { defer close(passing); a.passSignals(child.Process, signals, ended) }()
-	err = child.Wait()
+	err := child.Wait()
 	close(ended)
 	<-passing
 	return childCode(child.ProcessState, err)

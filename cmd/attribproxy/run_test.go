@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -148,13 +150,12 @@ func TestRunHandsSignalsOn(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			script := fmt.Sprintf(`trap 'echo caught >&2; exit 5' %d; echo waiting >&2; while :; do read -r line || :; done`, sig)
-			p := s.start("run", "--", "bash", "-c", "exec 0<> <(:); "+script)
+			p := s.start("run", "--", s.program("signalclient"))
 			p.await("waiting", 1)
 			if err := p.cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			if code := p.exit(); code != 5 || !strings.Contains(p.stderr(), "caught") {
+			if code := p.exit(); code != 5 || !strings.Contains(p.stderr(), "caught "+sig.String()) {
 				t.Errorf("exit code %d\n%s", code, p.stderr())
 			}
 		})
@@ -178,7 +179,7 @@ func TestRunRefusesWithoutJournal(t *testing.T) {
 func TestRunSweepsAfterSIGKILL(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	p := s.start("run", "--", "bash", "-c", "echo waiting >&2; exec sleep 60")
+	p := s.start("run", "--", s.program("signalclient"))
 	p.await("waiting", 1)
 	dirs, err := filepath.Glob(filepath.Join(s.state, "run", "run-*"))
 	if err != nil || len(dirs) != 1 {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,12 +16,13 @@ var update = flag.Bool("update", false, "rewrite the golden parts of testdata/sc
 // TestMain lets the test binary be attribproxy itself, so that scripts run the
 // real program in a process of its own, race detector included.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"armclient": armClient,
+	programs := map[string]func(){
 		"attribproxy": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 		},
-	})
+	}
+	maps.Copy(programs, clientPrograms())
+	testscript.Main(m, programs)
 }
 
 // TestScript runs every script of testdata/script. Each has a directory of its
