@@ -26,6 +26,10 @@ func (e *Event) Bound() { e.bound() }
 // AppendLine encodes one event.
 func AppendLine(buf []byte, e *Event) ([]byte, error) { return newLineEncoder().append(buf, e) }
 
+// LineAppender is AppendLine with one encoder for all lines, as the journal
+// has it.
+func LineAppender() func(buf []byte, e *Event) ([]byte, error) { return newLineEncoder().append }
+
 // LockSegment takes the lock that shows that a stream's writer lives.
 func LockSegment(path string) (unlock func(), err error) {
 	l, err := lockFile(path, false)
