@@ -91,7 +91,7 @@ func toolTable() []Tool {
 			markers: []string{"azurecli/"},
 		},
 		{
-			ID: "terraform-other", Name: "Terraform, another provider",
+			ID: "terraform", Name: "Terraform, another provider",
 			Limit:   "depends on the provider",
 			markers: []string{"terraform/"},
 		},
@@ -136,8 +136,8 @@ func toolTable() []Tool {
 		},
 		{ID: "postman", Name: "Postman", Limit: noHeader, markers: []string{"postmanruntime/"}},
 		{ID: "node", Name: "Node.js fetch, undici, axios", Limit: noHeader, markers: []string{"undici", "node", "node-fetch", "node-fetch/", "axios/"}},
-		{ID: "java-http", Name: "Java HttpClient, HttpsURLConnection", Limit: noHeader, markers: []string{"java-http-client/", "java/"}},
-		{ID: "go-http", Name: "Go net/http", Limit: noHeader, markers: []string{"go-http-client/"}},
+		{ID: "java", Name: "Java HttpClient, HttpsURLConnection", Limit: noHeader, markers: []string{"java-http-client/", "java/"}},
+		{ID: "go", Name: "Go net/http", Limit: noHeader, markers: []string{"go-http-client/"}},
 	}
 }
 

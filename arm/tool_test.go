@@ -27,7 +27,7 @@ func TestRecognizeTool(t *testing.T) {
 
 		// As their sources build it.
 		{"HashiCorp/go-azure-sdk (Go-http-Client/1.1 resources/2022) HashiCorp Terraform/1.9 (+https://www.terraform.io) terraform-provider-azurerm/4.1.0 pid-222c6c49-1b0a-5959-a213-6608f9eb8820", "terraform-azurerm"},
-		{"HashiCorp Terraform/1.9 (+https://www.terraform.io) terraform-provider-azuread/3.0", "terraform-other"},
+		{"HashiCorp Terraform/1.9 (+https://www.terraform.io) terraform-provider-azuread/3.0", "terraform"},
 		{"pulumi-azure-native/2.0 azsdk-go-armresources/v1.2.0 (go1.22; linux) pid-a90539d8-a7a6-5826-95c4-1fbef22d4b22", "pulumi-azure-native"},
 		{"AzurePowershell/v12.0.0 PSVersion/v7.4.1 Az.Resources/7.1.0", "azure-powershell"},
 		{"azsdk-go-armresources.DeploymentsClient/v1.2.0 (go1.22; linux),azdev/1.9.0 (Go 1.22; linux/amd64)", "azd"},
@@ -37,9 +37,9 @@ func TestRecognizeTool(t *testing.T) {
 		{"Ansible/2.16.3 azsdk-python-mgmt-resource/23.0 Python/3.12", "ansible"},
 		{"Packer/1.11.0 (+https://www.packer.io/; go1.21; linux/amd64) HashiCorp/go-azure-sdk (Go-http-Client/1.1)", "packer"},
 		{"HashiCorp/go-azure-sdk (Go-http-Client/1.1)", "hashicorp-go-azure-sdk"},
-		{"Java-http-client/17.0.11", "java-http"},
-		{"Java/17.0.11", "java-http"},
-		{"Go-http-client/2.0", "go-http"},
+		{"Java-http-client/17.0.11", "java"},
+		{"Java/17.0.11", "java"},
+		{"Go-http-client/2.0", "go"},
 		{"Mozilla/5.0 (Linux; Debian; en-US) PowerShell/7.4.1", "powershell"},
 
 		{"azurecli/2.45.0", "azure-cli"}, // without case

@@ -163,6 +163,7 @@ func (c *checker) tool(path string, g glob) {
 	var all, like []string
 	for _, t := range arm.Tools() {
 		if g.match(t.ID) {
+			c.narrowTool(path, g)
 			return
 		}
 		all = append(all, t.ID)
@@ -174,6 +175,13 @@ func (c *checker) tool(path string, g glob) {
 		like = all
 	}
 	c.fault(path, g.source, "is no known tool", "use one of "+strings.Join(like, ", "))
+}
+
+// narrowTool warns of a tool that means less than its name says.
+func (c *checker) narrowTool(path string, g glob) {
+	if strings.EqualFold(g.source, "terraform") {
+		c.warn(path, g.source, "means Terraform providers other than azurerm and azapi", "write terraform* for all of them")
+	}
 }
 
 func (c *checker) method(path string, g glob, rule bool) {

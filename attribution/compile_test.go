@@ -85,9 +85,9 @@ func TestCompileReportsAllFaults(t *testing.T) {
 
 func TestCompileSuggestsTools(t *testing.T) {
 	_, faults := attribution.Compile(attribution.ModeEnforce, []attribution.Rule{
-		{Name: "r", TrackingIDs: []string{guid}, Match: attribution.Match{Tools: []string{"Terraform"}}},
+		{Name: "r", TrackingIDs: []string{guid}, Match: attribution.Match{Tools: []string{"Terraform-azure"}}},
 	}, nil)
-	const want = "use one of terraform-azurerm, terraform-azapi, terraform-other"
+	const want = "use one of terraform-azurerm"
 	if len(faults) != 1 || faults[0].Remedy != want {
 		t.Errorf("faults %+v, want the remedy %q", faults, want)
 	}
@@ -110,6 +110,7 @@ func TestCompileWarnings(t *testing.T) {
 		{name: "several IDs", rules: []attribution.Rule{{Name: "s", TrackingIDs: []string{guid, other}}}, want: map[string]string{"rules[0].trackingIds": "several"}},
 		{name: "DELETE", rules: []attribution.Rule{narrow("d", attribution.Match{Methods: []string{"DELETE"}})}, want: map[string]string{"rules[0].match.methods[0]": "no effect"}},
 		{name: "subscription that is no GUID", rules: []attribution.Rule{narrow("d", attribution.Match{Subscriptions: []string{"prod", "p*"}})}, want: map[string]string{"rules[0].match.subscriptions[0]": "GUID"}},
+		{name: "tool that means less than it says", rules: []attribution.Rule{narrow("t", attribution.Match{Tools: []string{"Terraform", "terraform*", "azure-sdk-go"}})}, want: map[string]string{"rules[0].match.tools[0]": "other than azurerm and azapi"}},
 		{name: "exclude of everything", rules: []attribution.Rule{all}, excludes: []attribution.Exclude{{Name: "e"}}, want: map[string]string{"exclude[0].match": "every request", "rules[0]": `exclude "e"`}},
 		{name: "rule behind a wider one", rules: []attribution.Rule{all, narrow("n", attribution.Match{Tools: []string{"curl"}})}, want: map[string]string{"rules[1]": `rule "all"`}},
 		{name: "rule behind a wider glob", rules: []attribution.Rule{
