@@ -73,6 +73,8 @@ needs: the proxy sends the rest of the chain.`,
 			}
 			return a.writePEM(out, authority.RootPEM())
 		},
+
+		DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file to write instead of stdout")
 	return cmd
@@ -110,6 +112,8 @@ are taken, as built into attribproxy.`,
 			}
 			return a.writePEM(out, certs.CombinedPEM(authority, e.base, e.extra...))
 		},
+
+		DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file to write instead of stdout")
 	cmd.Flags().BoolVar(&caOnly, "ca-only", false, "our root alone")

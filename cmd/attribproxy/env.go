@@ -53,6 +53,8 @@ it had before.`,
   attribproxy env --shell github >> "$GITHUB_ENV"`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.printEnv(cmd, shell, unset) },
+
+		DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().StringVar(&shell, "shell", "", "form of the output: "+strings.Join(shellNames(), ", "))
 	cmd.Flags().BoolVar(&unset, "unset", false, "print what takes the variables back")
