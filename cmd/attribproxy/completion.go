@@ -43,7 +43,7 @@ See the help of each shell's verb for where the script goes.`,
 		cmd.AddCommand(&cobra.Command{
 			Use:                   shell.name,
 			Short:                 "Print the completion script for " + shell.name,
-			Long:                  "Print the completion script for " + shell.name + ". " + shell.long,
+			Long:                  "Print the completion script for " + shell.name + ".\n" + shell.long,
 			Example:               shell.example,
 			Args:                  usageArgs(cobra.NoArgs),
 			DisableFlagsInUseLine: true,
