@@ -41,7 +41,7 @@ Once the proxy takes connections, serve.json in the state directory says where
 it is, and 'attribproxy env' prints what a shell or a CI job needs.`,
 		Example: `  attribproxy serve --config attribproxy.yaml
   attribproxy serve --id b6addd8f-5ff4-4fc0-a2b5-0ec7861106c4 --listen 127.0.0.1:0`,
-		Args: cobra.NoArgs,
+		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd, ids) },
 	}
 	cmd.Flags().StringArrayVar(&ids, "id", nil, "tracking ID for every ARM PUT, in place of the config's rules; may be repeated")
