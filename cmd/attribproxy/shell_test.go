@@ -73,7 +73,7 @@ func TestShellsReadTheirForm(t *testing.T) {
 		t.Run(shell.program, func(t *testing.T) {
 			program := needShell(t, shell.program)
 			f := form(t, shell.form)
-			dump := `"` + os.Args[0] + `"` + " -test.run=^TestDumpEnvironment$\n"
+			dump := `"` + os.Args[0] + `"` + " -test.run=TestDumpEnvironment\n"
 			if shell.program == "pwsh" {
 				dump = "& " + dump
 			}
