@@ -217,3 +217,13 @@ func (e *Event) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 func (e *Event) ID() string {
 	return strconv.FormatUint(e.Epoch, 10) + "/" + strconv.FormatUint(e.Seq, 10)
 }
+
+// MarshalJSON is MarshalLogObject as JSON: what stands in the journal's line.
+// (Package encoding/json may write <, > and & in another way.)
+func (e Event) MarshalJSON() ([]byte, error) {
+	line, err := newLineEncoder().append(nil, &e)
+	if err != nil {
+		return nil, err
+	}
+	return line[:len(line)-1], nil
+}

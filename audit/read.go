@@ -26,19 +26,71 @@ func Read(dir string, f Filter) iter.Seq2[Event, error] {
 	}
 }
 
-// Follow yields what Read yields, then what is written later, until ctx ends.
-// It looks for more each time poll delivers a value.
-func Follow(ctx context.Context, dir string, f Filter, poll <-chan time.Time) iter.Seq2[Event, error] {
+// FollowOptions say how to follow a journal.
+type FollowOptions struct {
+	// Poll makes Follow look for more each time it delivers a value.
+	Poll <-chan time.Time
+	// Past is how many of the events that are there already are yielded, the
+	// latest ones; negative means all.
+	Past int
+}
+
+// Follow yields events as they are written, until ctx ends.
+func Follow(ctx context.Context, dir string, f Filter, o FollowOptions) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		r := reader{dir: dir, filter: f, streams: map[uint64]*cursor{}}
 		defer r.close()
-		for r.round(yield) {
+		if !r.past(o.Past, yield) {
+			return
+		}
+		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-poll:
+			case <-o.Poll:
+			}
+			if !r.round(yield) {
+				return
 			}
 		}
+	}
+}
+
+// past is a round that yields only the last n events, and every error.
+func (r *reader) past(n int, yield func(Event, error) bool) bool {
+	if n < 0 {
+		return r.round(yield)
+	}
+	var ring []Event
+	next := 0
+	if !r.round(func(e Event, err error) bool {
+		switch {
+		case err != nil:
+			return yield(e, err)
+		case len(ring) < n:
+			ring = append(ring, e)
+		case n > 0:
+			ring[next] = e
+			next = (next + 1) % n
+		}
+		return true
+	}) {
+		return false
+	}
+	for i := range ring {
+		if !yield(ring[(next+i)%len(ring)], nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// Latest yields the last n of the events that Read yields.
+func Latest(dir string, f Filter, n int) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		r := reader{dir: dir, filter: f, streams: map[uint64]*cursor{}}
+		defer r.close()
+		r.past(max(n, 0), yield)
 	}
 }
 

@@ -94,7 +94,7 @@ func TestFollow(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for e, err := range audit.Follow(ctx, o.Dir, audit.Filter{}, poll) {
+		for e, err := range audit.Follow(ctx, o.Dir, audit.Filter{}, audit.FollowOptions{Poll: poll, Past: -1}) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -140,6 +140,40 @@ func TestFollow(t *testing.T) {
 	expect(14)
 	cancel()
 	<-ended
+}
+
+// Whoever follows says how much of the past is wanted.
+func TestPast(t *testing.T) {
+	o := options(t)
+	j := open(t, o)
+	for i := range 7 {
+		record(t, j, event(i))
+	}
+	closeJournal(t, j)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for n, want := range map[int][]string{
+		-1: {"request-0", "request-1", "request-2", "request-3", "request-4", "request-5", "request-6"},
+		0:  nil,
+		1:  {"request-6"},
+		3:  {"request-4", "request-5", "request-6"},
+		7:  {"request-0", "request-1", "request-2", "request-3", "request-4", "request-5", "request-6"},
+		9:  {"request-0", "request-1", "request-2", "request-3", "request-4", "request-5", "request-6"},
+	} {
+		var followed, latest []string
+		for e := range audit.Follow(ended, o.Dir, audit.Filter{}, audit.FollowOptions{Past: n}) {
+			followed = append(followed, e.ClientRequestID)
+		}
+		if diff := cmp.Diff(want, followed); diff != "" {
+			t.Errorf("%d: %s", n, diff)
+		}
+		for e := range audit.Latest(o.Dir, audit.Filter{}, n) {
+			latest = append(latest, e.ClientRequestID)
+		}
+		if diff := cmp.Diff(want, latest); n >= 0 && diff != "" {
+			t.Errorf("latest %d: %s", n, diff)
+		}
+	}
 }
 
 func TestFilter(t *testing.T) {
