@@ -171,6 +171,9 @@ func (d *demo) send(tag string, command func(context.Context) (*exec.Cmd, error)
 	if err := tw.Flush(); err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}
+	if tag != "" && len(wrong) == 0 {
+		d.say("The writes to Resource Manager carry the ID. The read, and the write to another host, are as they were.")
+	}
 	if talk.Len() > 0 {
 		d.say("\nWhat attribproxy said:")
 		d.say("%s", indent(d.short(talk.String())))
@@ -220,10 +223,8 @@ func (d *demo) title(format string, args ...any) {
 	d.say("\n%s\n%s", text, strings.Repeat("─", len([]rune(text))))
 }
 
-// short leaves out the temporary directory: it will be gone.
-func (d *demo) short(text string) string {
-	return strings.ReplaceAll(text, d.dir+string(filepath.Separator), "")
-}
+// short writes "." for the temporary directory: it will be gone.
+func (d *demo) short(text string) string { return strings.ReplaceAll(text, d.dir, ".") }
 
 func indent(text string) string {
 	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
