@@ -56,7 +56,7 @@ func check(t *testing.T, c client, direct []fakecloud.Request, r result) {
 	}
 	checkJournal(t, r, before)
 	if left := r.leftovers(t); len(left) > 0 {
-		t.Errorf("left behind in the temporary directory: %v", left)
+		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -157,18 +155,17 @@ func (s *sandbox) attribproxy(t *testing.T, args ...string) string {
 	return out
 }
 
-// leftovers lists what attribproxy left in the temporary directory.
+// leftovers lists what attribproxy should have removed: what it put into the
+// temporary directory, and the private directory of a run.
 func (s *sandbox) leftovers(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out []string
-	for _, e := range entries {
-		if strings.Contains(strings.ToLower(e.Name()), "attribproxy") {
-			out = append(out, fmt.Sprint(e))
+	for _, pattern := range []string{"tmp/*attribproxy*", "state/run/*"} {
+		found, err := filepath.Glob(filepath.Join(s.dir, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
 		}
+		out = append(out, found...)
 	}
 	return out
 }
