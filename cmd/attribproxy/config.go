@@ -19,7 +19,7 @@ variable (ATTRIBPROXY_UPSTREAM_PROXY for upstream.proxy), the config file, the
 default. The file is that of --config, else of $ATTRIBPROXY_CONFIG, else
 attribproxy/config.yaml in the XDG config home (~/.config; %LOCALAPPDATA% on
 Windows). Without any file the defaults are in effect.`,
-		Example: `  attribproxy config validate --config attribproxy.yaml
+		Example: `  attribproxy config validate attribproxy.yaml
   attribproxy config show`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -31,18 +31,25 @@ Windows). Without any file the defaults are in effect.`,
 func (a *app) configValidateCommand() *cobra.Command {
 	var strict bool
 	cmd := &cobra.Command{
-		Use:   "validate",
+		Use:   "validate [FILE]",
 		Short: "Check the configuration and report every fault",
 		Long: `Check everything the configuration is made from (file, environment, flags) as
 serve would, and report every fault with where it stands, its value and its
-remedy. What is allowed and probably not meant is a warning.
+remedy. FILE stands for the file that would be read otherwise. What is allowed
+and probably not meant is a warning.
 
 The exit code is 0 for a sound configuration, 3 for a faulty one, 1 when the
 file cannot be read. With --strict a warning counts as a fault.`,
 		Example: `  attribproxy config validate
-  attribproxy config validate --config attribproxy.yaml --strict --output json`,
-		Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.configValidate(cmd, strict) },
+  attribproxy config validate attribproxy.yaml --strict --output json`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src := a.configSource(cmd)
+			if len(args) > 0 {
+				src.File = args[0]
+			}
+			return a.configValidate(src, strict)
+		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "count warnings as faults")
 	return cmd
@@ -57,13 +64,13 @@ type checkedConfig struct {
 	Warnings []config.Fault `json:"warnings"`
 }
 
-func (a *app) configValidate(cmd *cobra.Command, strict bool) error {
+func (a *app) configValidate(src config.Source, strict bool) error {
 	asJSON, err := a.wantJSON()
 	if err != nil {
 		return err
 	}
 	result := checkedConfig{Faults: []config.Fault{}, Warnings: []config.Fault{}}
-	loaded, err := config.Resolve(a.configSource(cmd))
+	loaded, err := config.Resolve(src)
 	var faulty *config.Error
 	switch {
 	case errors.As(err, &faulty):
