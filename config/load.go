@@ -89,6 +89,7 @@ func Resolve(src Source) (*Loaded, error) {
 // loader is the work of one Resolve.
 type loader struct {
 	src      Source
+	name     string // of the file, as the user gave it
 	env      map[string]string
 	origins  map[string]string
 	faults   []Fault
@@ -108,7 +109,7 @@ func (l *loader) run() (*Loaded, error) {
 	}
 	var file, digest string
 	if name != "" {
-		file, digest = l.absolute(name), digestOf(content)
+		l.name, file, digest = name, l.absolute(name), digestOf(content)
 		if err := v.MergeConfigMap(l.fileLayer(name, content)); err != nil {
 			return nil, fmt.Errorf("merging config file: %w", err)
 		}
@@ -131,6 +132,7 @@ func (l *loader) run() (*Loaded, error) {
 	if len(l.faults) > 0 {
 		return nil, &Error{Faults: l.faults}
 	}
+	l.checkFileMode(cfg, file)
 	return &Loaded{Config: cfg, File: file, Digest: digest, Warnings: l.warnings, Origins: l.origins}, nil
 }
 
@@ -164,6 +166,20 @@ func (l *loader) readFile() (path string, content []byte, err error) {
 		return "", nil, fmt.Errorf("reading config file: %s has %d bytes, more than the %d a configuration may have", path, len(content), maxFile)
 	}
 	return path, content, nil
+}
+
+// checkFileMode warns of a password that stands in a file everybody can read.
+func (l *loader) checkFileMode(cfg *Config, file string) {
+	proxy := cfg.Upstream.Proxy
+	if file == "" || l.src.GOOS == "windows" || redact(proxy) == proxy || !strings.HasPrefix(l.origin("upstream.proxy"), l.name+":") {
+		return
+	}
+	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o004 != 0 {
+		l.warn(Fault{
+			Path: "upstream.proxy", Message: "holds a password, and everybody on this machine can read the file",
+			Remedy: "chmod 600 " + file + ", or set $" + EnvName("upstream.proxy"),
+		})
+	}
 }
 
 // absolute makes a path of the command line or the environment absolute.

@@ -3,9 +3,11 @@ package config_test
 import (
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -141,6 +143,40 @@ func TestPasswordsAreNeverShown(t *testing.T) {
 				t.Errorf("%s %s: %s", where, value, shown)
 			}
 		}
+	}
+}
+
+func TestPasswordInAFileForEverybody(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("file modes say nothing on Windows")
+	}
+	for name, tt := range map[string]struct {
+		proxy string
+		mode  os.FileMode
+		warns bool
+	}{
+		"for everybody":     {"http://user:s3cret@corp:1", 0o644, true},
+		"for the group":     {"http://user:s3cret@corp:1", 0o640, false},
+		"without passwords": {"http://corp:1", 0o644, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "config.yaml")
+			if err := os.WriteFile(path, []byte("mode: observe\nupstream: {proxy: \""+tt.proxy+"\"}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(path, tt.mode); err != nil {
+				t.Fatal(err)
+			}
+			loaded, err := config.Resolve(config.Source{File: path, Env: []string{"HOME=/h"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if warned := strings.Contains(fmt.Sprint(loaded.Warnings), "chmod 600"); warned != tt.warns || strings.Contains(fmt.Sprint(loaded.Warnings), "s3cret") {
+				t.Errorf("warnings %v", loaded.Warnings)
+			}
+		})
 	}
 }
 
