@@ -77,7 +77,7 @@ func findClient(self bool) (client, error) {
 // curlArgs asks for all calls of the script, each with the given options: what
 // follows --next starts without any.
 func curlArgs(options ...string) []string {
-	var args []string
+	args := []string{"--disable"} // no .curlrc; must come first
 	for i, c := range script() {
 		if i > 0 {
 			args = append(args, "--next")

@@ -12,8 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -87,7 +89,7 @@ func (d *demo) prepare() error {
 		if runtime.GOOS == "windows" {
 			d.bin += ".exe"
 		}
-		if text, err := exec.CommandContext(d.ctx, "go", "build", "-o", d.bin, program).CombinedOutput(); err != nil {
+		if text, err := exec.CommandContext(d.ctx, "go", "build", "-buildvcs=false", "-o", d.bin, program).CombinedOutput(); err != nil {
 			return fmt.Errorf("building attribproxy: %w\n%s", err, text)
 		}
 	}
@@ -148,7 +150,8 @@ func (d *demo) send(tag string, command func(context.Context) (*exec.Cmd, error)
 	}
 	// The fake cloud's CA stands for a company's own: the client trusts it, and
 	// so does what attribproxy gives the client in its place.
-	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+d.caFile(), "CURL_CA_BUNDLE="+d.caFile())
+	cmd.Env = append(environ(), "SSL_CERT_FILE="+d.caFile(), "CURL_CA_BUNDLE="+d.caFile())
+	cmd.WaitDelay = 5 * time.Second // a client may outlive an interrupted attribproxy
 	var talk bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &talk, &talk
 	if err := cmd.Run(); err != nil {
@@ -208,12 +211,23 @@ func (d *demo) attribproxy(args ...string) error {
 		}
 	}
 	d.say("$ attribproxy %s", d.short(strings.Join(typed, " ")))
-	text, err := exec.CommandContext(d.ctx, d.bin, args...).CombinedOutput()
+	cmd := exec.CommandContext(d.ctx, d.bin, args...)
+	cmd.Env = environ()
+	text, err := cmd.CombinedOutput()
 	d.say("%s", indent(d.short(string(text))))
 	if err != nil {
 		return fmt.Errorf("attribproxy %s: %w", strings.Join(args, " "), err)
 	}
 	return nil
+}
+
+// environ is the user's environment without what would lead the demo elsewhere:
+// a company's proxy, settings of attribproxy.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(strings.ToUpper(entry), "=")
+		return strings.HasSuffix(name, "_PROXY") || strings.HasPrefix(name, "ATTRIBPROXY_")
+	})
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }

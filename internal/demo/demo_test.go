@@ -22,7 +22,9 @@ func TestMain(m *testing.M) {
 func TestDemo(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
-	t.Setenv("TMP", temp) // Windows
+	t.Setenv("TMP", temp)                         // Windows
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // must not lead the demo astray
+	t.Setenv("ATTRIBPROXY_MODE", "observe")
 	const id = "7f3a9c52-1d84-4e6b-9a0f-2c5e8b7d4161"
 	for _, args := range [][]string{{"-id", id}, {"-id", id, "-go-client"}} {
 		var out, errs bytes.Buffer
