@@ -40,8 +40,8 @@ func (c *clientConn) watchHello(w io.Writer) (sent int64, err error) {
 		seen = append(seen, buf[:n]...)
 		name, done := serverName(seen)
 		done = done || len(seen) >= maxHello || readErr != nil
-		if done && c.srv.interceptsName(name) {
-			if err := c.srv.bypass(c, name); err != nil {
+		if host, err := arm.NormalizeHost(name); done && err == nil && c.srv.intercepts(host) {
+			if err := c.srv.bypass(c, host); err != nil {
 				return sent, err
 			}
 		}
@@ -91,17 +91,12 @@ func (replayConn) SetDeadline(time.Time) error      { return nil }
 func (replayConn) SetReadDeadline(time.Time) error  { return nil }
 func (replayConn) SetWriteDeadline(time.Time) error { return nil }
 
-func (s *Server) interceptsName(name string) bool {
-	host, err := arm.NormalizeHost(name)
-	return name != "" && err == nil && s.intercepts(host)
-}
-
 // bypass puts a bypass on record; an error means that the tunnel must end.
-func (s *Server) bypass(c *clientConn, name string) error {
+func (s *Server) bypass(c *clientConn, host string) error {
 	e := s.connectEvent(c.authority, c.RemoteAddr().String())
-	e.Host = name
+	e.Host = host
 	e.Outcome = string(attribution.OutcomeBypass)
-	e.Reason = "TLS with " + name + " inside a tunnel to " + c.authority +
+	e.Reason = "TLS with " + host + " inside a tunnel to " + c.authority +
 		": its requests can be neither tagged nor recorded"
 	refuse := s.opts.Bypass == BypassRefuse
 	if refuse {

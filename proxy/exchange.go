@@ -301,9 +301,19 @@ type countedBody struct {
 	io.ReadCloser
 	n                           atomic.Int64
 	begun, ended, gone, garbled atomic.Bool
+
+	// Where the client waits for 100 Continue: the origin began to answer
+	// without having said it, and the end of the exchange. The transport
+	// would send the body all the same to keep its connection.
+	answered atomic.Bool
+	over     <-chan struct{}
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
+	if b.answered.Load() && !b.begun.Load() {
+		<-b.over
+		return 0, errAnswered
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.n.Add(int64(n))
 	b.begun.Store(true)
@@ -320,6 +330,9 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// errAnswered keeps a body with a client that has its answer already.
+var errAnswered = errors.New("answered without the body")
 
 // cancelled reports whether the client went away.
 func (x *exchange) cancelled() bool {

@@ -58,9 +58,11 @@ func (x *exchange) forward(target string) {
 	defer cancel()
 	informational := &informational{x: x}
 	var sent atomic.Bool
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
-	if x.r.ProtoAtLeast(1, 1) {
-		trace.Got1xxResponse = informational.pass
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }, Got1xxResponse: informational.pass}
+	if x.up != nil && x.r.Header.Get("Expect") != "" {
+		x.up.over = ctx.Done()
+		trace.GotFirstResponseByte = func() { x.up.answered.Store(true) }
+		trace.Got100Continue = func() { x.up.answered.Store(false) }
 	}
 	ctx = httptrace.WithClientTrace(ctx, trace)
 	resp, err := x.s.transport.RoundTrip(out.WithContext(ctx))
@@ -145,8 +147,12 @@ type informational struct {
 func (i *informational) pass(code int, header textproto.MIMEHeader) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	expecting := i.x.up != nil && !i.x.up.begun.Load() && i.x.r.Header.Get("Expect") != ""
-	if i.over || code == http.StatusContinue || expecting {
+	expecting := false
+	if up := i.x.up; up != nil {
+		up.answered.Store(false)
+		expecting = up.over != nil && !up.begun.Load()
+	}
+	if i.over || code == http.StatusContinue || expecting || !i.x.r.ProtoAtLeast(1, 1) {
 		return nil
 	}
 	h := i.x.w.Header()
@@ -200,6 +206,9 @@ func (x *exchange) writeHead(status int) {
 // the caller's return is what sends it.
 func (x *exchange) copyUnknown(resp *http.Response) {
 	h := x.w.Header()
+	if x.r.ProtoMajor == 1 && x.r.ProtoMinor > 0 {
+		h["Transfer-Encoding"] = []string{"chunked"} // as it came; net/http would give a small body a Content-Length
+	}
 	announced := maps.Clone(resp.Trailer)
 	x.copyBody(resp, -1)
 	x.settleAndWait(resp.StatusCode, "")
