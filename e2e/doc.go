@@ -5,5 +5,7 @@
 //
 // The tests stand in package e2e_test. A client that is not installed is
 // skipped with a word, and is a failure where the environment has CI set. The
-// clients folder holds the scripts and programs that the clients run.
+// clients folder holds the scripts and programs that the clients run, and
+// clients_test.go says what is known of each. E2E_ATTRIBPROXY names a built
+// program to test in place of this source.
 package e2e
