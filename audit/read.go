@@ -97,11 +97,12 @@ func Latest(dir string, f Filter, n int) iter.Seq2[Event, error] {
 // ErrNotFound says that no line has the number asked for.
 var ErrNotFound = errors.New("no such event")
 
-// Lookup returns one line of one stream; epoch 0 means the latest.
-func Lookup(dir string, epoch, seq uint64) (Event, error) {
+// Lookup returns one line of one stream and its hash; epoch 0 means the
+// latest.
+func Lookup(dir string, epoch, seq uint64) (e Event, hash string, err error) {
 	ids, err := listSegments(dir)
 	if err != nil {
-		return Event{}, err
+		return Event{}, "", err
 	}
 	if len(ids) > 0 && epoch == 0 {
 		epoch = ids[len(ids)-1].epoch
@@ -115,11 +116,11 @@ func Lookup(dir string, epoch, seq uint64) (Event, error) {
 		case errors.As(err, &bad):
 			continue
 		case err != nil:
-			return Event{}, err
+			return Event{}, "", err
 		case !ok || e.Seq > seq:
-			return Event{}, fmt.Errorf("looking up %d/%d: %w", epoch, seq, ErrNotFound)
+			return Event{}, "", fmt.Errorf("looking up %d/%d: %w", epoch, seq, ErrNotFound)
 		case e.Seq == seq:
-			return e, nil
+			return e, hashLine(c.line), nil
 		}
 	}
 }
@@ -236,6 +237,8 @@ type cursor struct {
 	done  bool // the final seal was read
 	ended bool // a seal was read: the stream goes on in the next segment
 
+	line []byte // the line last read, until the next is
+
 	event Event // the next one, when ready
 	ready bool
 	at    time.Time // of the event last read, or of the first there is
@@ -304,6 +307,7 @@ func (c *cursor) next() (e Event, ok bool, err error) {
 			}
 			continue
 		}
+		c.line = line
 		if e, err = ParseLine(line); err != nil {
 			return Event{}, false, &LineError{c.id.file(), c.lines.off, err}
 		}

@@ -221,15 +221,15 @@ func TestLookup(t *testing.T) {
 		closeJournal(t, j)
 	}
 	for _, epoch := range []uint64{0, 1, 2} {
-		e, err := audit.Lookup(o.Dir, epoch, 9)
-		if want := max(epoch, 1+epoch/2); err != nil || e.Seq != 9 || epoch != 0 && e.Epoch != want || epoch == 0 && e.Epoch != 2 {
+		e, hash, err := audit.Lookup(o.Dir, epoch, 9)
+		if want := max(epoch, 1+epoch/2); err != nil || e.Seq != 9 || epoch != 0 && e.Epoch != want || epoch == 0 && e.Epoch != 2 || len(hash) != 64 {
 			t.Errorf("epoch %d: %s, %v", epoch, e.ID(), err)
 		}
 	}
-	if _, err := audit.Lookup(o.Dir, 7, 1); !errors.Is(err, audit.ErrNotFound) {
+	if _, _, err := audit.Lookup(o.Dir, 7, 1); !errors.Is(err, audit.ErrNotFound) {
 		t.Errorf("epoch 7: %v", err)
 	}
-	if _, err := audit.Lookup(t.TempDir(), 0, 1); !errors.Is(err, audit.ErrNotFound) {
+	if _, _, err := audit.Lookup(t.TempDir(), 0, 1); !errors.Is(err, audit.ErrNotFound) {
 		t.Errorf("an empty directory: %v", err)
 	}
 	if ids := requests(t, o.Dir); !slices.Contains(ids, "request-9") {

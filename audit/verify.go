@@ -70,9 +70,9 @@ type Report struct {
 	Segments  int        `json:"segments"`
 	Lines     uint64     `json:"lines"`
 	Seals     int        `json:"seals"`
-	KeyIDs    []string   `json:"key_ids"`    // who signed; more than one when the key was replaced
-	Signed    bool       `json:"signed"`     // signatures were checked against a key
-	HeadFound string     `json:"head_found"` // "epoch/seq" of the line that VerifyOptions.Head names
+	KeyIDs    []string   `json:"key_ids"`              // who signed; more than one when the key was replaced
+	Signed    bool       `json:"signed"`               // signatures were checked against a key
+	HeadFound string     `json:"head_found,omitempty"` // "epoch/seq" of the line that VerifyOptions.Head names
 	Gaps      []Gap      `json:"gaps"`
 	OpenTails []OpenTail `json:"open_tails"`
 	Faults    []Fault    `json:"faults"`
@@ -126,7 +126,10 @@ func verifyOnce(dir string, o VerifyOptions) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	v := verifier{dir: dir, o: o, gone: map[uint64][]Event{}, report: Report{Signed: o.Key != nil}}
+	v := verifier{dir: dir, o: o, gone: map[uint64][]Event{}, report: Report{
+		Signed: o.Key != nil,
+		KeyIDs: []string{}, Gaps: []Gap{}, OpenTails: []OpenTail{}, Faults: []Fault{}, // [] in JSON, not null
+	}}
 	epochs := byEpoch(ids)
 	for _, segments := range epochs {
 		if err := v.epoch(segments); err != nil {

@@ -17,6 +17,7 @@ var update = flag.Bool("update", false, "rewrite the golden parts of testdata/sc
 // real program in a process of its own, race detector included.
 func TestMain(m *testing.M) {
 	programs := map[string]func(){
+		"testjournal": testJournal,
 		"attribproxy": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 		},
