@@ -3,6 +3,8 @@ package audit_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -52,6 +54,7 @@ func BenchmarkRecord(b *testing.B) {
 				e := event(1)
 				b.ReportAllocs()
 				b.ResetTimer()
+				cpu := cpuTime(b)
 				var wg sync.WaitGroup
 				for w := range writers {
 					n := b.N / writers
@@ -71,8 +74,9 @@ func BenchmarkRecord(b *testing.B) {
 				closeJournal(b, j)
 				b.StopTimer()
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-				cpu := j.Stats()
-				b.ReportMetric(float64(cpu.Lines)/float64(cpu.Commits), "lines/commit")
+				b.ReportMetric(float64((cpuTime(b)-cpu).Nanoseconds())/float64(b.N), "cpu-ns/event")
+				stats := j.Stats()
+				b.ReportMetric(float64(stats.Lines)/float64(stats.Commits), "lines/commit")
 			})
 		}
 	}
@@ -92,4 +96,26 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 	b.ReportMetric(10_001*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkOpen is what a journal costs a short run, in a directory where many
+// ran before.
+func BenchmarkOpen(b *testing.B) {
+	for _, epochs := range []int{0, 10_000} {
+		b.Run(fmt.Sprintf("epochs=%d", epochs), func(b *testing.B) {
+			o := options(b)
+			closeJournal(b, open(b, o))
+			sealed, err := os.ReadFile(segments(b, o.Dir)[0])
+			if err != nil {
+				b.Fatal(err)
+			}
+			for n := range epochs {
+				writeFile(b, filepath.Join(o.Dir, fmt.Sprintf("%08d-0001.jsonl", n+2)), string(sealed))
+			}
+			closeJournal(b, open(b, o))
+			for b.Loop() {
+				closeJournal(b, open(b, o))
+			}
+		})
+	}
 }

@@ -201,12 +201,19 @@ func (s *stream) close() error {
 }
 
 // dropNext deletes the empty segment that a failed rotation left: nothing may
-// follow a final seal.
+// follow a final seal. The seal that the rotation tried to write must be off the
+// disk first, or it would stand there without its successor.
 func (s *stream) dropNext() error {
 	if s.next == nil {
 		return nil
 	}
 	s.next.Close()
 	s.next = nil
+	if err := s.trim(); err != nil {
+		return err
+	}
+	if err := s.file.Sync(); err != nil {
+		return err
+	}
 	return os.Remove(segmentID{s.epoch, s.number + 1}.path(s.dir))
 }
