@@ -144,7 +144,7 @@ func upstreamFailure(err error, authority string, sent bool) failure {
 		return tlsFailed("it does not speak TLS")
 	case errors.As(err, &dns):
 		if dns.IsTimeout {
-			return failure{http.StatusGatewayTimeout, codeTimeout, "attribproxy got no answer from DNS for " + authority + " in time. Check the resolver, or upstream.proxy in attribproxy's configuration."}
+			return failure{http.StatusGatewayTimeout, codeTimeout, "attribproxy got no answer from DNS for " + authority + " in time. " + effect + " Check the resolver, or upstream.proxy in attribproxy's configuration."}
 		}
 		return unreachable("the name could not be resolved")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():

@@ -122,7 +122,7 @@ func TestUpstreamFailures(t *testing.T) {
 			},
 		},
 		{
-			name: "alert", status: 502, code: "AttribProxyUpstreamTLSFailed", message: []string{`"handshake failure"`, unsent},
+			name: "alert", status: 502, code: "AttribProxyUpstreamTLSFailed", message: []string{"alert", "handshake failure", unsent},
 			origin: func(*world) func(net.Conn) {
 				return func(c net.Conn) { _, _ = c.Write([]byte{21, 3, 3, 0, 2, 2, 40}); _, _ = io.Copy(io.Discard, c) }
 			},

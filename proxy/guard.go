@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 )
 
@@ -92,8 +93,8 @@ func embeddedV4(ip netip.Addr) []netip.Addr {
 		return []netip.Addr{v4(2, 3, 4, 5)}
 	case nat64.Contains(ip), ipv4Compat.Contains(ip) && !ip.IsUnspecified() && !ip.IsLoopback():
 		return []netip.Addr{v4(12, 13, 14, 15)}
-	case localNAT64.Contains(ip): // byte 8 is not used
-		return []netip.Addr{v4(12, 13, 14, 15), v4(9, 10, 11, 12), v4(7, 9, 10, 11), v4(6, 7, 9, 10)}
+	case localNAT64.Contains(ip): // byte 8 is not used, and padding is no address
+		return slices.DeleteFunc([]netip.Addr{v4(12, 13, 14, 15), v4(9, 10, 11, 12), v4(7, 9, 10, 11), v4(6, 7, 9, 10)}, thisNet.Contains)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ const (
 	armHost  = "management.azure.com"
 	testID   = "pid-3f2c9a5e-7d14-4b8a-9c6e-1a2b3c4d5e6f"
 	putPath  = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg-demo/providers/Microsoft.Storage/storageAccounts/acct?api-version=2023-01-01"
-	waitLong = 20 * time.Second // the deadline of conditions that should hold at once
+	waitLong = 10 * time.Second // the deadline of conditions that should hold at once
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -185,7 +185,8 @@ type world struct {
 	ca       *authority // the proxy's, which clients trust
 	originCA *authority
 	origin   net.Listener
-	addr     string // of the proxy
+	listener net.Listener // the proxy's; nil makes one
+	addr     string       // of the proxy
 	server   *proxy.Server
 	events   *memory
 	handler  http.HandlerFunc
@@ -243,7 +244,10 @@ func (w *world) startProxy(tune ...func(*proxy.Options)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := listen(t)
+	l := w.listener
+	if l == nil {
+		l = listen(t)
+	}
 	w.addr, w.server = l.Addr().String(), s
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
@@ -367,6 +371,9 @@ func raw(t testing.TB, c net.Conn, request string) (*http.Response, string) {
 	resp, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if method == http.MethodConnect && resp.StatusCode == http.StatusOK {
+		return resp, "" // what follows is the tunnel
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
