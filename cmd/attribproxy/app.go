@@ -18,7 +18,7 @@ type app struct {
 	flags sharedFlags
 }
 
-// sharedFlags are the flags of design.md §7 that more than one verb takes.
+// sharedFlags are the flags that more than one verb takes.
 type sharedFlags struct {
 	config   string
 	stateDir string

@@ -210,7 +210,9 @@ func (e *engine) stop(ctx context.Context) error {
 		e.log.Warn("connections were cut at the end of the drain time")
 		err = nil
 	}
-	<-e.served
+	if ended := <-e.served; err == nil && !errors.Is(ended, proxy.ErrServerClosed) {
+		err = fmt.Errorf("the proxy ended: %w", ended)
+	}
 	if closeErr := e.journal.Close(); closeErr != nil {
 		err = errors.Join(err, fmt.Errorf("closing the journal: %w", closeErr))
 	}

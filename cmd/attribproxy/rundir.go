@@ -23,6 +23,13 @@ func newRunDir(stateDir string) (*runDir, error) {
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return nil, fmt.Errorf("making the run's directory: %w", err)
 	}
+	// One run at a time sweeps and begins: a directory without its lock held is
+	// then a dead one's.
+	begin := flock.New(filepath.Join(stateDir, "run.lock"), flock.SetPermissions(0o600))
+	if err := begin.Lock(); err != nil {
+		return nil, fmt.Errorf("locking %s: %w", parent, err)
+	}
+	defer func() { _ = begin.Unlock() }()
 	sweepRunDirs(parent)
 	path, err := os.MkdirTemp(parent, "run-")
 	if err != nil {
@@ -42,19 +49,19 @@ func (d *runDir) remove() {
 	_ = os.RemoveAll(d.path)
 }
 
-// sweepRunDirs removes what dead runs left. A directory that has no lock file
-// yet belongs to a run that is just starting.
+// sweepRunDirs removes what dead runs left. A directory without a lock file is
+// of a run that died, or failed, before it had one.
 func sweepRunDirs(parent string) {
-	locks, err := filepath.Glob(filepath.Join(parent, "run-*", "lock"))
+	dirs, err := filepath.Glob(filepath.Join(parent, "run-*"))
 	if err != nil { // only for a bad pattern
 		return
 	}
-	for _, path := range locks {
-		lock := flock.New(path)
+	for _, dir := range dirs {
+		lock := flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
 		if ok, err := lock.TryLock(); err != nil || !ok {
 			continue
 		}
 		_ = lock.Unlock()
-		_ = os.RemoveAll(filepath.Dir(path))
+		_ = os.RemoveAll(dir)
 	}
 }

@@ -185,7 +185,7 @@ func (d *daemonRun) ready(context.Context) error {
 // warn passes on what is allowed and probably not meant.
 func (d *daemonRun) warn(loaded *config.Loaded) {
 	for _, w := range loaded.Warnings {
-		d.log.Warn("configuration: "+w.Message, zap.String("path", w.Path), zap.String("value", w.Value), zap.String("hint", w.Remedy))
+		d.log.Warn("configuration: " + w.String())
 	}
 }
 
@@ -212,7 +212,7 @@ func (d *daemonRun) untilStopped(ctx context.Context, signals <-chan os.Signal) 
 			return d.drain(signals)
 		case err := <-d.engine.served:
 			d.engine.served <- err
-			return errors.Join(fmt.Errorf("the proxy ended: %w", err), d.stop(0))
+			return d.stop(0)
 		case <-expiry.C:
 			d.warnExpiry()
 		case <-ctx.Done():
