@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -76,7 +77,7 @@ func serverName(b []byte) (name string, done bool) {
 			return nil, found
 		},
 		MinVersion: tls.VersionTLS12,
-	}).Handshake()
+	}).HandshakeContext(context.Background())
 	return name, !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
 

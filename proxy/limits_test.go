@@ -35,7 +35,6 @@ func TestDeadlines(t *testing.T) {
 			h.do("GET /x HTTP/1.1\r\nHost: " + armHost + "\r\n\r\n")
 			return h.c
 		},
-		"h2 without a preface": func(w *world) net.Conn { return w.h2() },
 		"h2 without a request": func(w *world) net.Conn {
 			c := w.h2()
 			preface(t, c)

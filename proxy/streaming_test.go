@@ -543,7 +543,7 @@ func TestDisconnectCancelsUpstream(t *testing.T) {
 			return func(_ http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				started <- "before the response"
-				<-r.Context().Done()
+				<-r.Context().Done() // and no answer, which might just get through
 			}
 		},
 		"in the body up": func(started chan<- string) http.HandlerFunc {
@@ -571,6 +571,7 @@ func TestDisconnectCancelsUpstream(t *testing.T) {
 				w := start(t, func(rw http.ResponseWriter, r *http.Request) {
 					h(rw, r)
 					ended <- struct{}{}
+					panic(http.ErrAbortHandler)
 				})
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -602,4 +603,39 @@ func TestDisconnectCancelsUpstream(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client that goes away while we are still on the way to the origin is let
+// go at once, and nothing is sent. (net/http completes the connection, for
+// the next request.)
+func TestDisconnectWhileConnecting(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		began, let := make(chan struct{}, 1), make(chan struct{})
+		w := &world{t: t, ca: newAuthority(t, "proxy CA"), originCA: newAuthority(t, "origin CA"), events: newMemory(), origin: listen(t)}
+		serveConns(t, w.origin, func(c net.Conn) {
+			_, _ = io.ReadFull(c, make([]byte, 5)) // of a handshake that is never answered
+			began <- struct{}{}
+			_, _ = io.Copy(io.Discard, c)
+		})
+		w.startProxy()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			<-began
+			cancel()
+		}()
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPut, armURL+putPath, nil)
+		if resp, err := w.client(h2).Do(req); err == nil {
+			resp.Body.Close()
+			t.Error("an answer came")
+		}
+		go func() {
+			defer close(let)
+			w.events.await(t, 1)
+		}()
+		within(t, let)
+		if e := w.events.all()[0]; e.Error != "AttribProxyClientCancelled" {
+			t.Errorf("event %+v", e)
+		}
+	})
 }

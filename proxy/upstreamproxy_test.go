@@ -80,11 +80,10 @@ func viaCorporate(t testing.TB, scheme string, p *corporate, tune ...func(*proxy
 		t.Fatal(err)
 	}
 	config.NextProtos = nil
-	var serving net.Listener = l
 	if scheme == "https" {
-		serving = tls.NewListener(l, config)
+		l = tls.NewListener(l, config)
 	}
-	serveConns(t, serving, p.serve)
+	serveConns(t, l, p.serve)
 	set := func(o *proxy.Options) {
 		o.Upstream.Proxy = mustURL(t, scheme+"://user:"+corpPassword+"@"+l.Addr().String())
 		o.Upstream.Resolve = nil
