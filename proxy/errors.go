@@ -66,12 +66,10 @@ func (f failure) body() []byte {
 	return b
 }
 
-// write answers a request with f. The connection is not kept where the
-// request's body may still be on its way.
+// write answers a request with f.
 func (f failure) write(w http.ResponseWriter) {
 	body := f.body()
 	h := w.Header()
-	clear(h)
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set(ErrorHeader, f.code)

@@ -190,16 +190,22 @@ func (x *exchange) fail(f failure) {
 	x.s.log.Warn("request not answered by ARM", zap.String("code", f.code), zap.String("method", x.r.Method), zap.String("host", x.conn.host), zap.String("message", f.message))
 	x.settleAndWait(0, f.code)
 	x.headSent = true
+	clear(x.w.Header())
 	x.answerEarly()
 	f.write(x.w)
 }
 
 // answerEarly lets an answer out although the client may still be sending:
-// net/http would first read the rest of the body, which is the origin's.
+// net/http would first read the rest of the body. That is right for a short
+// one, as it saves the connection. Of a longer one the end may be far, and
+// the connection is of no use after the answer.
 func (x *exchange) answerEarly() {
-	if x.r.ProtoMajor == 1 && x.uploading() {
-		_ = http.NewResponseController(x.w).EnableFullDuplex()
+	const short = 64 << 10
+	if x.r.ProtoMajor != 1 || !x.uploading() || x.r.ContentLength > 0 && x.r.ContentLength <= short {
+		return
 	}
+	_ = http.NewResponseController(x.w).EnableFullDuplex()
+	x.w.Header()["Connection"] = []string{"close"}
 }
 
 // uploading reports whether the end of the request body is yet to be read.
