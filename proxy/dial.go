@@ -43,7 +43,7 @@ func newDialer(o Options, g *guard) (*dialer, error) {
 		base.Timeout = o.Limits.Dial
 	}
 	guarded, toProxy := base, base
-	guarded.Control = g.control
+	guarded.Control, guarded.ControlContext = g.control, nil // the latter would win
 	d.guarded, d.toProxy = &guarded, &toProxy
 	for _, entry := range o.Upstream.Resolve {
 		r, err := parseResolve(entry)

@@ -1,12 +1,14 @@
 package proxy_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/attribproxy/attribproxy/proxy"
@@ -101,6 +103,9 @@ func TestGuardOnEveryWayOut(t *testing.T) {
 		{"CONNECT to an address", nil, connectTo("169.254.169.254:443"), "169.254.169.254"},
 		{"CONNECT to an IPv6 address", nil, connectTo("[::ffff:169.254.169.254]:80"), "169.254.169.254"},
 		{"CONNECT to a name", []func(*proxy.Options){resolving(resolver("169.254.169.254"))}, connectTo("rebind.example:443"), "rebind.example"},
+		{"CONNECT past a control function of the caller's", []func(*proxy.Options){nothingAllowed, func(o *proxy.Options) {
+			o.Dialer = &net.Dialer{ControlContext: func(context.Context, string, string, syscall.RawConn) error { return nil }}
+		}}, connectTo("127.0.0.1:22"), "127.0.0.1"},
 		{"CONNECT to loopback", []func(*proxy.Options){nothingAllowed}, connectTo("127.0.0.1:22"), "127.0.0.1"},
 		{"an intercepted host", []func(*proxy.Options){resolving(resolver("168.63.129.16"))}, func(t *testing.T, w *world) (*http.Response, string) {
 			return do(t, w.client(true), http.MethodGet, armURL+"/x", "")

@@ -111,11 +111,10 @@ func TestHugeHeaders(t *testing.T) {
 		}
 	}
 	line := []byte("X-Filler: " + strings.Repeat("x", 1000) + "\r\n")
-	t.Run("http/1.1", func(t *testing.T) {
+	overHTTP1 := func(t *testing.T, c net.Conn, line1 string) {
 		flat(t, func() {
-			c := w.tls(armHost+":443", armHost)
 			go func() {
-				_, _ = io.WriteString(c, "GET /x HTTP/1.1\r\nHost: "+armHost+"\r\n")
+				_, _ = io.WriteString(c, line1+" HTTP/1.1\r\nHost: "+armHost+"\r\n")
 				for n := 0; n < size; n += len(line) {
 					if _, err := c.Write(line); err != nil {
 						return
@@ -127,7 +126,9 @@ func TestHugeHeaders(t *testing.T) {
 				t.Errorf("%.100q", b)
 			}
 		})
-	})
+	}
+	t.Run("CONNECT", func(t *testing.T) { overHTTP1(t, w.dial(), "CONNECT "+armHost+":443") })
+	t.Run("http/1.1", func(t *testing.T) { overHTTP1(t, w.tls(armHost+":443", armHost), "GET /x") })
 	t.Run("h2", func(t *testing.T) {
 		flat(t, func() {
 			c := w.h2()

@@ -100,9 +100,9 @@ type Options struct {
 	Logger *zap.Logger           // nil logs nothing
 	Reg    prometheus.Registerer // nil registers nothing
 	Now    func() time.Time      // nil is time.Now
-	// Dial replaces the operating system's dialer below the destination guard;
-	// nil is a net.Dialer. The control function must be applied to each
-	// address before it is connected to.
+	// Dialer makes the connections to the outside; nil is the zero one. Its
+	// Control and ControlContext give way to the destination guard, and a
+	// Timeout of zero is Limits.Dial.
 	Dialer *net.Dialer
 }
 
