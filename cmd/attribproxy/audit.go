@@ -33,6 +33,7 @@ The journal is that of the configuration; --audit-dir names another.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.auditListCommand(), a.auditShowCommand(), a.auditTailCommand(), a.auditVerifyCommand())
+	cmd.AddCommand(a.auditReplayCommand(), a.auditDiscoverCommand())
 	return cmd
 }
 
@@ -73,6 +74,12 @@ type filterFlags struct {
 }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
+	f.addRequests(cmd)
+	cmd.Flags().StringSliceVar(&f.kinds, "kind", nil, "kinds of lines: request, intent, gap, seal, or all (default request)")
+}
+
+// addRequests adds the flags of verbs that look at requests alone.
+func (f *filterFlags) addRequests(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.outcomes, "outcome", nil, "only these outcomes: attributed, no-rule, excluded, rejected, …")
 	flags.StringSliceVar(&f.rules, "rule", nil, "only these rules or excludes")
@@ -80,7 +87,6 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.subscriptions, "subscription", nil, "only these subscriptions")
 	flags.StringSliceVar(&f.types, "type", nil, "only these resource types: 'Microsoft.Compute/*'")
 	flags.StringSliceVar(&f.methods, "method", nil, "only these methods: PUT, DELETE, …")
-	flags.StringSliceVar(&f.kinds, "kind", nil, "kinds of lines: request, intent, gap, seal, or all (default request)")
 	flags.StringVar(&f.since, "since", "", "only from this time on: 1h, 24h, 7d ago, or 2026-03-01T12:00:00Z, or 2026-03-01")
 }
 

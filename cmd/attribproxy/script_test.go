@@ -17,7 +17,8 @@ var update = flag.Bool("update", false, "rewrite the golden parts of testdata/sc
 // real program in a process of its own, race detector included.
 func TestMain(m *testing.M) {
 	programs := map[string]func(){
-		"testjournal": testJournal,
+		"testjournal":   testJournal,
+		"legacyjournal": legacyJournal,
 		"attribproxy": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 		},
