@@ -33,6 +33,10 @@ func (c *clientConn) watchHello(w io.Writer) (sent int64, err error) {
 			err = errWatchPanicked
 		}
 	}()
+	if !c.srv.begin() {
+		return 0, net.ErrClosed
+	}
+	defer c.srv.exchanges.Done()
 	hold := c.srv.opts.Bypass == BypassRefuse
 	var seen []byte
 	buf := make([]byte, 4<<10)

@@ -37,6 +37,10 @@ func (s *Server) setUpGate(engine *goproxy.ProxyHttpServer) {
 // keeps the bytes sent right behind CONNECT.
 func (s *Server) frontHandler(engine http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.begin() {
+			panic(http.ErrAbortHandler)
+		}
+		defer s.exchanges.Done()
 		if r.Method != http.MethodConnect {
 			hw := &hijackWriter{ResponseWriter: w, srv: s, authority: r.URL.Host, tunnel: true}
 			engine.ServeHTTP(hw, r)

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -23,7 +24,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/attribproxy/attribproxy/attribution"
 	"github.com/attribproxy/attribproxy/audit"
@@ -235,7 +237,7 @@ func (w *world) startProxy(tune ...func(*proxy.Options)) {
 			Resolve: []string{armHost + ":443:" + w.origin.Addr().String()},
 			Allow:   []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		},
-		Logger: zaptest.NewLogger(t),
+		Logger: testLogger(t),
 	}
 	for _, f := range tune {
 		f(&o)
@@ -260,6 +262,34 @@ func (w *world) startProxy(tune ...func(*proxy.Options)) {
 		}
 	})
 }
+
+// testLogger logs to the test, as long as that runs: goproxy's goroutines say
+// a last word after their connections are closed.
+func testLogger(t testing.TB) *zap.Logger {
+	l := &lastWord{t: t}
+	t.Cleanup(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.t = nil
+	})
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), l, zap.DebugLevel))
+}
+
+type lastWord struct {
+	mu sync.Mutex
+	t  testing.TB
+}
+
+func (l *lastWord) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.t != nil {
+		l.t.Logf("%s", bytes.TrimSpace(p))
+	}
+	return len(p), nil
+}
+
+func (l *lastWord) Sync() error { return nil }
 
 // rules is one rule that tags every PUT.
 func rules(t testing.TB, mode attribution.Mode) func() *proxy.Rules {

@@ -150,8 +150,8 @@ func (s *Server) Close() error {
 	return err
 }
 
-// begin counts an exchange in, so that Close waits for its event; false when
-// it is too late for one.
+// begin counts in what may yet record an event, so that Close waits for it;
+// false when it is too late for one.
 func (s *Server) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
