@@ -21,8 +21,14 @@ import (
 // resolver answers every question for an A record with the given address, or
 // that the name does not exist when it is empty; "silent" never answers.
 func resolver(address string) *net.Resolver {
-	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		client, server := net.Pipe()
+		if address == "silent" { // net's resolver waits for seconds after everybody has gone
+			_ = server.SetReadDeadline(time.Now().Add(400 * time.Millisecond))
+		}
 		go func() {
 			defer server.Close()
 			buf := make([]byte, 514) // a stream: two bytes of length first
@@ -182,7 +188,11 @@ func TestUpstreamFailures(t *testing.T) {
 					t.Errorf("tells too much: %s", body)
 				}
 				e := w.events.await(t, 1)[0]
-				if e.Outcome != "attributed" || e.Error != tt.code || e.Status != 0 || e.ResourceGroup != "rg-demo" {
+				outcome := "attributed"
+				if tt.status == http.StatusForbidden {
+					outcome = "rejected"
+				}
+				if e.Outcome != outcome || e.Error != tt.code || e.Status != 0 || e.ResourceGroup != "rg-demo" {
 					t.Errorf("event %+v", e)
 				}
 			})

@@ -129,7 +129,12 @@ func (x *exchange) upstreamFailed(err error, sent bool) {
 	case x.up != nil && x.up.garbled.Load():
 		x.fail(failure{http.StatusBadRequest, codeBadRequest, "the body of the request could not be read to its end."})
 	default:
-		x.fail(upstreamFailure(err, x.conn.authority, sent))
+		f := upstreamFailure(err, x.conn.authority, sent)
+		if f.code == codeForbidden {
+			x.refuse(f)
+			return
+		}
+		x.fail(f)
 	}
 }
 
