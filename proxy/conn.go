@@ -24,6 +24,7 @@ type clientConn struct {
 	tunnel    bool          // a blind tunnel, whose first bytes are looked at
 	heads     atomic.Int64  // request heads begun, for intercepted HTTP/1.1 connections
 	requests  atomic.Int64  // those that reached our handler
+	process   processLookup
 	closed    sync.Once
 }
 

@@ -27,6 +27,7 @@ type exchange struct {
 	r    *http.Request
 	conn *clientConn
 
+	target   arm.Target
 	decision attribution.Decision
 	event    audit.Event
 	recorded bool // the method is one that is put on record
@@ -110,8 +111,10 @@ func (x *exchange) misdirected() string {
 }
 
 // describe puts into the event what is known of the request.
-func (x *exchange) describe(target string, rules *Rules) arm.Target {
-	t := arm.ParseTarget(x.r.Method, target)
+func (x *exchange) describe(target string, rules *Rules) {
+	x.conn.findProcess()
+	x.target = arm.ParseTarget(x.r.Method, target)
+	t := &x.target
 	e := &x.event
 	e.Path, e.APIVersion = t.Path, t.APIVersion
 	e.Scope, e.Subscription, e.ResourceGroup = string(t.Scope), t.Subscription, t.ResourceGroup
@@ -120,15 +123,14 @@ func (x *exchange) describe(target string, rules *Rules) arm.Target {
 	e.ClientRequestID = correlationValue(x.r.Header, headerClientRequestID)
 	e.CorrelationID = correlationValue(x.r.Header, headerCorrelationID)
 	e.Mode, e.Labels, e.ConfigHash = string(rules.Mode), rules.Labels, rules.ConfigHash
-	return t
 }
 
 // decide asks the rules and puts the decision into the event.
 func (x *exchange) decide(target string) {
 	rules := x.s.opts.Rules()
-	t := x.describe(target, rules)
+	x.describe(target, rules)
 	x.decision = rules.Policy.Decide(attribution.Facts{
-		Method: x.r.Method, Host: x.conn.host, Target: t, UserAgent: x.r.Header["User-Agent"],
+		Method: x.r.Method, Host: x.conn.host, Target: x.target, UserAgent: x.r.Header["User-Agent"],
 	})
 	d, e := &x.decision, &x.event
 	e.Outcome, e.Reason, e.Rule, e.IDs, e.Tool = string(d.Outcome), d.Reason, d.Rule, d.IDs, d.Tool
@@ -161,7 +163,17 @@ func (x *exchange) settle(status int, problem string) audit.Receipt {
 	if x.up != nil {
 		e.BytesUp = x.up.n.Load()
 	}
-	return x.s.record(*e)
+	e.Process = x.conn.processName()
+	inner := x.looked()
+	first := x.s.record(*e)
+	if len(inner) == 0 {
+		return first
+	}
+	all := receipts{first}
+	for _, e := range inner {
+		all = append(all, x.s.record(e))
+	}
+	return all
 }
 
 // settleAndWait records the event and waits until it is safe.
@@ -313,6 +325,8 @@ type countedBody struct {
 	// would send the body all the same to keep its connection.
 	answered atomic.Bool
 	over     <-chan struct{}
+
+	look *bodyLook // nil where nobody looks
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
@@ -323,6 +337,9 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n.Add(int64(n))
 	b.begun.Store(true)
+	if n > 0 && b.look != nil {
+		b.look.see(p[:n])
+	}
 	var netErr net.Error
 	switch {
 	case err == nil:

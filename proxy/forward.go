@@ -103,7 +103,7 @@ func (x *exchange) outgoing(target string) *http.Request {
 	if x.r.ContentLength == 0 || x.r.Body == nil || x.r.Body == http.NoBody {
 		out.Body = http.NoBody
 	} else {
-		x.up = &countedBody{ReadCloser: x.r.Body}
+		x.up = &countedBody{ReadCloser: x.r.Body, look: x.lookAt()}
 		out.Body = x.up
 	}
 	// Trailer is one map for both requests: its values arrive only when the

@@ -90,8 +90,12 @@ type Options struct {
 	// Rules returns the rules in force; called once per request.
 	Rules    func() *Rules
 	Recorder Recorder
-	Upstream Upstream
-	Bypass   Bypass
+	// ClientProcess names the program at the client's end of a connection, ""
+	// if it cannot be found; nil never asks. It is called at most once per
+	// intercepted connection, beside its first recorded request.
+	ClientProcess func(client, proxy netip.AddrPort) string
+	Upstream      Upstream
+	Bypass        Bypass
 	// Own lists further addresses of this process (the admin listener) that
 	// no client may reach through the proxy. The listener given to Serve is
 	// always among them.
