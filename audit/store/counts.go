@@ -11,7 +11,7 @@ type Class uint8
 
 // The classes. Those of requests that ARM answered with 2xx come first.
 const (
-	ClassNone Class = iota // a seal, or an intent with an outcome: nothing
+	ClassNone Class = iota // nothing: a seal, or a gap that retention made
 
 	ClassAttributed        // the proxy added the ID
 	ClassAlreadyAttributed // the client had sent it
@@ -51,6 +51,9 @@ func Classify(e *audit.Event) Class {
 	case audit.KindIntent:
 		return ClassUnknown
 	case audit.KindGap:
+		if e.Reason == audit.GapRetention {
+			return ClassNone // that is as it should be
+		}
 		return ClassGap
 	case audit.KindSeal:
 		return ClassNone
@@ -204,10 +207,10 @@ type Group struct {
 	Counts Counts
 }
 
-// besideOther reports whether e, being tagged, carried an ID besides those that
-// tag it.
-func besideOther(e *audit.Event, class Class) bool {
-	switch class {
+// BesideOther reports whether e, being tagged and answered with 2xx, carried a
+// tracking ID in its User-Agent besides those that tag it.
+func BesideOther(e *audit.Event) bool {
+	switch Classify(e) {
 	case ClassAttributed, ClassAlreadyAttributed, ClassReplaced, ClassTemplateOnly:
 	default:
 		return false
@@ -232,4 +235,13 @@ func besideOther(e *audit.Event, class Class) bool {
 		}
 	}
 	return false
+}
+
+// Sum adds the counts of other events.
+func (c *Counts) Sum(more Counts) {
+	for class := ClassAttributed; class <= ClassGap; class++ {
+		*c.of(class) += *more.of(class)
+	}
+	c.BesideOther += more.BesideOther
+	c.Missing += more.Missing
 }

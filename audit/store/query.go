@@ -87,23 +87,24 @@ func (q *Query) kinds() []audit.Kind {
 
 // Match reports whether the query selects e.
 func (q *Query) Match(e *audit.Event) bool {
-	return q.matchTime(e.Time) && q.matchFacts(e) && q.matchText(e)
+	return q.matchTime(e.Time) && q.matchGroup(e) && q.matchOrigin(e) && q.matchText(e)
 }
 
 func (q *Query) matchTime(t time.Time) bool {
 	return (q.Since.IsZero() || !t.Before(q.Since)) && (q.Until.IsZero() || t.Before(q.Until))
 }
 
-// matchFacts is the part of Match that looks at what events have in common.
-func (q *Query) matchFacts(e *audit.Event) bool {
+// matchGroup and matchOrigin are the parts of Match that look at what the
+// index keeps once for many events.
+func (q *Query) matchGroup(e *audit.Event) bool {
 	f := q.Filter
 	f.Since, f.Until = time.Time{}, time.Time{}
-	return f.Match(e) &&
-		matchList(q.IDs, idsOf(e)) &&
-		matchList(q.Labels, e.Labels) &&
-		matchOne(q.ResourceGroups, e.ResourceGroup) &&
-		matchOne(q.Processes, e.Process) &&
-		matchOne(q.Statuses, statusText(e.Status))
+	return f.Match(e) && matchList(q.IDs, idsOf(e)) &&
+		matchOne(q.ResourceGroups, e.ResourceGroup) && matchOne(q.Statuses, statusText(e.Status))
+}
+
+func (q *Query) matchOrigin(e *audit.Event) bool {
+	return matchList(q.Labels, e.Labels) && matchOne(q.Processes, e.Process)
 }
 
 func (q *Query) matchText(e *audit.Event) bool {
@@ -115,13 +116,15 @@ func (q *Query) matchText(e *audit.Event) bool {
 		func(s string) bool { return strings.Contains(asciiLower(s), text) })
 }
 
-// selectsAllFacts reports that matchFacts is true for every event of the
-// selected kinds.
-func (q *Query) selectsAllFacts() bool {
+// anyGroup reports that matchGroup looks at nothing but the kind.
+func (q *Query) anyGroup() bool {
 	f := q.Filter
 	return len(f.Outcomes)+len(f.Rules)+len(f.Tools)+len(f.Subscriptions)+len(f.Types)+len(f.Methods)+
-		len(q.IDs)+len(q.Labels)+len(q.ResourceGroups)+len(q.Processes)+len(q.Statuses) == 0
+		len(q.IDs)+len(q.ResourceGroups)+len(q.Statuses) == 0
 }
+
+// anyOrigin reports that matchOrigin is always true.
+func (q *Query) anyOrigin() bool { return len(q.Labels)+len(q.Processes) == 0 }
 
 func matchList(patterns, values []string) bool {
 	return len(patterns) == 0 || slices.ContainsFunc(values, func(v string) bool { return matchOne(patterns, v) })
@@ -129,7 +132,7 @@ func matchList(patterns, values []string) bool {
 
 // matchOne borrows the pattern language of audit.Filter.
 func matchOne(patterns []string, value string) bool {
-	return audit.Filter{Rules: patterns}.Match(&audit.Event{Kind: audit.KindRequest, Rule: value})
+	return len(patterns) == 0 || audit.Filter{Rules: patterns}.Match(&audit.Event{Kind: audit.KindRequest, Rule: value})
 }
 
 func statusText(status int) string {

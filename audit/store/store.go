@@ -43,8 +43,12 @@ type Store interface {
 	// Coverage counts the selected events, in one group for each combination
 	// of values of the dimensions, ordered by these values; without
 	// dimensions in exactly one. An event with several IDs or labels counts
-	// in the group of each. Gaps count only where nothing but [ByDay] divides.
+	// in the group of each. Gaps count whatever is selected but the time, and
+	// only where nothing but [ByDay] divides. Kinds and Text mean nothing here.
 	Coverage(ctx context.Context, q Query, by ...Dimension) ([]Group, error)
+
+	// Tables is Coverage for several divisions of the same events at once.
+	Tables(ctx context.Context, q Query, by ...[]Dimension) ([][]Group, error)
 
 	// Close gives the store up.
 	Close() error
@@ -55,10 +59,10 @@ var ErrNotFound = errors.New("no such event")
 
 // Position is how far one segment of a journal has been followed.
 type Position struct {
-	Source  string // of the stream; "" as long as the segment holds no line
+	Source  string // of the stream
 	Epoch   uint64
 	Segment uint64
-	First   uint64 // seq of the first line, 0 when there is none
+	First   uint64 // seq of the first line
 	Last    uint64 // seq of the last line
 	Offset  int64  // where the last line ends, in bytes
 	Hash    string // of that line, lowercase hex SHA-256
