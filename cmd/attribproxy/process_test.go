@@ -16,11 +16,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/attribproxy/attribproxy/audit"
 	"github.com/attribproxy/attribproxy/internal/fakecloud"
@@ -65,13 +68,23 @@ func armClient() {
 	os.Exit(code)
 }
 
-// signalClient is a client program that says which signal it got, and exits
-// with 5.
+// signalClient is a client program that says which signals it gets, and exits
+// with 5 after as many as its argument says, or one.
 func signalClient() {
-	got := make(chan os.Signal, 1)
+	want := 1
+	if len(os.Args) > 1 {
+		want, _ = strconv.Atoi(os.Args[1])
+	}
+	got := make(chan os.Signal, 8)
 	signal.Notify(got, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1)
-	fmt.Fprintln(os.Stderr, "waiting")
-	fmt.Fprintln(os.Stderr, "caught", <-got)
+	where := ""
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		where = " at a terminal"
+	}
+	fmt.Fprintln(os.Stderr, "waiting"+where)
+	for range want {
+		fmt.Fprintln(os.Stderr, "caught", <-got)
+	}
 	os.Exit(5)
 }
 
