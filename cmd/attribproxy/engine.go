@@ -19,6 +19,7 @@ import (
 	"github.com/attribproxy/attribproxy/audit"
 	"github.com/attribproxy/attribproxy/certs"
 	"github.com/attribproxy/attribproxy/config"
+	"github.com/attribproxy/attribproxy/internal/clientproc"
 	"github.com/attribproxy/attribproxy/proxy"
 )
 
@@ -36,6 +37,7 @@ type engine struct {
 	listener  net.Listener
 	registry  *prometheus.Registry
 	rules     atomic.Pointer[proxy.Rules]
+	ci        []string // labels of the CI job
 	served    chan error
 }
 
@@ -52,7 +54,7 @@ type engineOptions struct {
 // startEngine opens the journal, makes ready what clients trust, and listens
 // only then: no proxy without its record. After an error nothing is left open.
 func (a *app) startEngine(o engineOptions) (_ *engine, err error) {
-	e := &engine{cfg: o.cfg, log: o.log, registry: prometheus.NewRegistry(), served: make(chan error, 1)}
+	e := &engine{cfg: o.cfg, log: o.log, registry: prometheus.NewRegistry(), ci: ciLabels(a.getenv), served: make(chan error, 1)}
 	if err := e.setRules(o.cfg); err != nil {
 		return nil, err
 	}
@@ -114,7 +116,7 @@ func (e *engine) setRules(cfg *config.Config) error {
 		return fmt.Errorf("compiling the rules: %s: %s", faults[0].Path, faults[0].Message)
 	}
 	e.rules.Store(&proxy.Rules{
-		Policy: policy, Mode: attribution.Mode(cfg.Mode), Labels: cfg.Labels, ConfigHash: cfg.Hash(),
+		Policy: policy, Mode: attribution.Mode(cfg.Mode), Labels: withCILabels(cfg.Labels, e.ci), ConfigHash: cfg.Hash(),
 	})
 	return nil
 }
@@ -192,10 +194,11 @@ func (e *engine) newServer(own []netip.AddrPort) (*proxy.Server, error) {
 		Upstream: proxy.Upstream{
 			Roots: roots, Proxy: via, NoProxy: up.NoProxy, Resolve: up.Resolve, Allow: up.AllowedNetworks(),
 		},
-		Bypass: proxy.Bypass(e.cfg.Intercept.Bypass),
-		Own:    own,
-		Logger: e.log.Named("proxy"),
-		Reg:    e.registry,
+		Bypass:        proxy.Bypass(e.cfg.Intercept.Bypass),
+		Own:           own,
+		ClientProcess: new(clientproc.Finder).Find,
+		Logger:        e.log.Named("proxy"),
+		Reg:           e.registry,
 	})
 }
 
