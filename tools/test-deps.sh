@@ -23,6 +23,7 @@ imports requests || want python3-requests
 imports azure.mgmt.resource,azure.identity || want python3-azure
 have node || want nodejs
 have npm || want npm
+have chromium || want chromium
 { have javac && have keytool; } || want default-jdk-headless
 [ -e /etc/ssl/certs/ca-certificates.crt ] || want ca-certificates
 
