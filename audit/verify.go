@@ -95,8 +95,8 @@ func (v *verifier) add(f Fault) {
 }
 
 // verifyAttempts is how often Verify begins anew because retention deleted
-// files under its hands.
-const verifyAttempts = 5
+// or writers sealed files under its hands.
+const verifyAttempts = 10
 
 // Verify holds every stream in dir against its hash chain and seals. It only
 // reads, and writers may be at work meanwhile. The error is about reading;

@@ -47,8 +47,14 @@ func (v *verifier) epoch(segments []segmentID) error {
 	}
 	var torn int64
 	for i := 0; i < len(segments); i++ {
-		if i > 0 && !c.join(segments[i], torn) {
-			continue
+		if i > 0 {
+			joined, err := c.join(segments[i], torn)
+			if err != nil {
+				return err
+			}
+			if !joined {
+				continue
+			}
 		}
 		c.id = segments[i]
 		var err error
@@ -59,11 +65,6 @@ func (v *verifier) epoch(segments []segmentID) error {
 		// The writer makes the next file before it seals this one.
 		if next := (segmentID{c.id.epoch, c.id.number + 1}); last && c.sealed && exists(next.path(v.dir)) {
 			segments = append(slices.Clone(segments), next)
-		}
-		// The seal may have been written since this segment was read; what
-		// the next one holds would then seem to follow nothing.
-		if !last && !c.sealed && endsWithSeal(c.id.path(v.dir)) {
-			return errVanished
 		}
 	}
 	switch {
@@ -95,11 +96,17 @@ func endsWithSeal(path string) bool {
 
 // join checks the border between the last segment read and the next; it
 // reports whether the next is to be read.
-func (c *streamCheck) join(next segmentID, torn int64) bool {
+func (c *streamCheck) join(next segmentID, torn int64) (bool, error) {
 	if !c.sealed {
 		// A segment is created before the one before it gets its seal.
 		if info, err := os.Stat(next.path(c.dir)); err == nil && info.Size() == 0 {
-			return false
+			return false, nil
+		}
+		// The seal is there before the next segment's first line is: looked
+		// for in this order, it was written since the segment was read, or
+		// never. Or retention has taken the segment.
+		if before := c.id.path(c.dir); endsWithSeal(before) || !exists(before) {
+			return false, errVanished
 		}
 	}
 	switch {
@@ -114,7 +121,7 @@ func (c *streamCheck) join(next segmentID, torn int64) bool {
 		c.faultAt(next, 0, "segment %d is missing before this one", want)
 		c.prev, c.last, c.hole = "", Event{}, true
 	}
-	return true
+	return true, nil
 }
 
 // segment reads one file; torn is the number of bytes after its last line.

@@ -475,7 +475,7 @@ func TestVerifyBesideWriter(t *testing.T) {
 		r, err := audit.Verify(o.Dir, audit.VerifyOptions{Key: publicKey(t, o)})
 		if err != nil {
 			if strings.Contains(err.Error(), "being changed") {
-				continue // five times in a row; it says so and no more
+				continue // ten times in a row; it says so and no more
 			}
 			t.Fatal(err)
 		}
