@@ -45,3 +45,12 @@ func syncDir(dir string) error {
 
 // tooOpen reports whether others than the owner may read a private file.
 func tooOpen(mode os.FileMode) bool { return mode.Perm()&0o077 != 0 }
+
+// unlinked reports whether an open file has lost its last name.
+func unlinked(f *os.File) (bool, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return false, os.NewSyscallError("fstat", err)
+	}
+	return st.Nlink == 0, nil
+}

@@ -31,3 +31,6 @@ func syncDir(string) error { return nil }
 // tooOpen is never true: access on Windows is by ACL, and the profile
 // directory is the user's own.
 func tooOpen(os.FileMode) bool { return false }
+
+// unlinked: Windows does not let an open file of ours be deleted.
+func unlinked(*os.File) (bool, error) { return false, nil }

@@ -143,6 +143,7 @@ type reader struct {
 	dir     string
 	filter  Filter
 	streams map[uint64]*cursor
+	pairs   *pairing // for Outcomes, else nil
 }
 
 func (r *reader) close() {
@@ -190,7 +191,7 @@ func (r *reader) round(yield func(Event, error) bool) bool {
 			continue
 		}
 		c := active[0]
-		if e := c.event; r.filter.Match(&e) && !yield(e, nil) {
+		if e := c.event; r.selects(&e) && !yield(e, nil) {
 			return false
 		}
 		c.ready = false

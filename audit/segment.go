@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -104,7 +105,22 @@ type segmentFile interface {
 // osFile is a segmentFile on disk.
 type osFile struct{ *os.File }
 
-func (f osFile) Sync() error { return syncData(f.File) }
+// errDeleted says that the writer's file has no name any more. It could be
+// written to for ever, and nobody would find it.
+var errDeleted = errors.New("the journal's segment was deleted while it was being written; a restart begins a new one")
+
+func (f osFile) Sync() error {
+	if err := syncData(f.File); err != nil {
+		return err
+	}
+	switch gone, err := unlinked(f.File); {
+	case err != nil:
+		return err
+	case gone:
+		return errDeleted
+	}
+	return nil
+}
 
 // createSegment makes a new segment file and its directory entry durable.
 func createSegment(dir string, id segmentID) (*os.File, error) {
