@@ -27,6 +27,9 @@ func (a *app) auditListCommand() *cobra.Command {
 'attribproxy audit show' takes. Values of one filter are alternatives, compared
 without case; * stands for any text.
 
+With audit.guarantee strict, a write whose intent is on record and whose outcome
+is not has the outcome unknown: the process ended in between, or it is under way.
+
 With --output json each event is one line, with all its fields.`,
 		Example: `  attribproxy audit list --since 24h
   attribproxy audit list --outcome no-rule --type 'Microsoft.Compute/*'
@@ -38,9 +41,9 @@ With --output json each event is one line, with all its fields.`,
 			}
 			return a.readEvents(cmd, &filter, func(dir string, f audit.Filter) iter.Seq2[audit.Event, error] {
 				if limit > 0 {
-					return audit.Latest(dir, f, limit)
+					return audit.LatestOutcomes(dir, f, limit)
 				}
-				return a.mentionGaps(audit.Read, dir, f)
+				return a.mentionGaps(audit.Outcomes, dir, f)
 			}, false)
 		},
 	}

@@ -25,7 +25,7 @@ var auditColumns = []struct {
 	{"METHOD", 6, func(e *audit.Event) string { return orDash(e.Method) }},
 	{"STATUS", 6, eventStatus},
 	{"OUTCOME", 18, func(e *audit.Event) string {
-		if e.Kind != audit.KindRequest {
+		if e.Kind != audit.KindRequest && e.Outcome != audit.OutcomeUnknown {
 			return string(e.Kind)
 		}
 		return orDash(e.Outcome)
