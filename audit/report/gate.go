@@ -1,0 +1,146 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"time"
+)
+
+// Gate is the demand that a coverage be high enough.
+type Gate struct {
+	Minimum    float64 // percent
+	AllowEmpty bool    // no eligible writes at all are as good as all of them tagged
+}
+
+// Verdict is what a gate says of a report.
+type Verdict struct {
+	Passed bool   `json:"passed"`
+	Reason string `json:"reason"`
+}
+
+// Judge holds a report against the gate. It compares what was counted, not what
+// was rounded.
+func (g Gate) Judge(r *Report) Verdict {
+	s := r.Total
+	minimum := number(g.Minimum) + " %"
+	switch {
+	case s.Eligible == 0 && g.AllowEmpty:
+		return Verdict{true, "there were no eligible writes, which is allowed"}
+	case s.Eligible == 0:
+		return Verdict{false, fmt.Sprintf("there were no eligible writes that Azure answered with success, so a coverage of %s is not shown", minimum)}
+	}
+	said := fmt.Sprintf("coverage is %s (%d of %d eligible writes), the minimum is %s", percent(s), s.Tagged, s.Eligible, minimum)
+	// The slack is what the division and the minimum's own binary form may cost.
+	return Verdict{float64(s.Tagged)*100 >= g.Minimum*float64(s.Eligible)-1e-9*float64(s.Eligible), said}
+}
+
+func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+// Beside says what no percentage shows: writes of which nobody knows what
+// became, and events that are missing. Empty when there is neither.
+func Beside(s Summary) []string {
+	var said []string
+	if s.Unknown > 0 {
+		said = append(said, plural(s.Unknown, "write")+" with an unknown outcome")
+	}
+	if s.Gaps > 0 {
+		gap := plural(s.Gaps, "gap") + " in the journal"
+		if s.Missing > 0 {
+			gap += fmt.Sprintf(", %s known to be missing", plural(s.Missing, "event"))
+		}
+		said = append(said, gap)
+	}
+	if s.Failed > 0 {
+		said = append(said, plural(s.Failed, "write")+" not answered with success")
+	}
+	if s.Bypass > 0 {
+		said = append(said, plural(s.Bypass, "bypass"))
+	}
+	return said
+}
+
+// JUnit's XML as CI systems read it; there is no standard, but
+// https://github.com/testmoapp/junitxml says what they agree on.
+type junitSuites struct {
+	XMLName xml.Name   `xml:"testsuites"`
+	Suite   junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name       string          `xml:"name,attr"`
+	Tests      int             `xml:"tests,attr"`
+	Failures   int             `xml:"failures,attr"`
+	Errors     int             `xml:"errors,attr"`
+	Skipped    int             `xml:"skipped,attr"`
+	Time       string          `xml:"time,attr"`
+	Timestamp  string          `xml:"timestamp,attr"`
+	Properties []junitProperty `xml:"properties>property"`
+	Case       junitCase       `xml:"testcase"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type junitCase struct {
+	Name    string        `xml:"name,attr"`
+	Class   string        `xml:"classname,attr"`
+	Time    string        `xml:"time,attr"`
+	Failure *junitFailure `xml:"failure"`
+	Out     string        `xml:"system-out,omitempty"`
+}
+
+type junitFailure struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// JUnit writes the verdict as a suite of one test, for the test page of a CI
+// system. All numbers stand in its properties.
+func (g Gate) JUnit(w io.Writer, r *Report) error {
+	verdict := g.Judge(r)
+	suite := junitSuite{
+		Name: "attribproxy", Tests: 1, Time: "0", Timestamp: r.Generated.UTC().Format("2006-01-02T15:04:05"),
+		Case: junitCase{Name: "attribution coverage is at least " + number(g.Minimum) + " %", Class: "attribproxy.audit.gate", Time: "0"},
+	}
+	property := func(name, value string) {
+		suite.Properties = append(suite.Properties, junitProperty{name, value})
+	}
+	property("journal", clean(r.Source))
+	if !r.Since.IsZero() {
+		property("since", r.Since.Format(time.RFC3339))
+	}
+	if !r.Until.IsZero() {
+		property("until", r.Until.Format(time.RFC3339))
+	}
+	if r.Total.Coverage != nil {
+		property("coverage", strconv.FormatFloat(math.Floor(*r.Total.Coverage*1e4)/1e4, 'f', 4, 64))
+	}
+	for _, c := range columns() {
+		property(c.name, strconv.FormatUint(c.value(r.Total), 10))
+	}
+	out := verdict.Reason
+	for _, said := range append(Beside(r.Total), r.Limits...) {
+		out += "\n" + said
+	}
+	suite.Case.Out = out
+	if !verdict.Passed {
+		suite.Failures = 1
+		suite.Case.Failure = &junitFailure{Message: verdict.Reason, Type: "coverage", Text: verdict.Reason}
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(junitSuites{Suite: suite}); err != nil {
+		return fmt.Errorf("writing JUnit XML: %w", err)
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
