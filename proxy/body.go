@@ -114,9 +114,14 @@ func carried(r arm.BatchResult) string {
 }
 
 // innerEvents are the events of the writes inside of a batch. They have no
-// status: ARM's answers to them stand in a body, which is not looked at.
+// status, as ARM's answers to them stand in a body, which is not looked at;
+// but if ARM refused the batch, that was the answer to each.
 func (x *exchange) innerEvents(writes []arm.BatchWrite) []audit.Event {
 	events := make([]audit.Event, 0, len(writes))
+	status := x.event.Status
+	if status >= 200 && status <= 299 {
+		status = 0
+	}
 	for _, w := range writes {
 		outer := &x.event
 		t := w.Target
@@ -128,7 +133,7 @@ func (x *exchange) innerEvents(writes []arm.BatchWrite) []audit.Event {
 			ResourceType: t.ResourceType, ResourceName: t.ResourceName, Deployment: t.Deployment,
 			Tool: outer.Tool, Client: outer.Client, Process: outer.Process, Labels: outer.Labels,
 			ClientRequestID: outer.ClientRequestID, CorrelationID: outer.CorrelationID, RequestID: outer.RequestID,
-			Error: outer.Error, ConfigHash: outer.ConfigHash,
+			Status: status, Error: outer.Error, ConfigHash: outer.ConfigHash,
 		})
 	}
 	return events

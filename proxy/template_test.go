@@ -178,6 +178,20 @@ func TestBatchThatFails(t *testing.T) {
 	withoutSecrets(t, events)
 }
 
+// ARM's refusal of a batch is its answer to each write inside.
+func TestBatchThatARMRefuses(t *testing.T) {
+	w := start(t, func(rw http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		rw.WriteHeader(http.StatusUnauthorized)
+	})
+	do(t, w.client(false), http.MethodPost, batchURL, batchBody)
+	for _, e := range w.events.await(t, 3) {
+		if e.Error != "" || e.Status != http.StatusUnauthorized {
+			t.Errorf("error %q, status %d", e.Error, e.Status)
+		}
+	}
+}
+
 // The answer ends only when the inner writes are safe too.
 func TestBatchWaitsForAllItsEvents(t *testing.T) {
 	w := start(t, nil)

@@ -64,6 +64,8 @@ func Classify(e *audit.Event) Class {
 		return ClassRejected
 	case e.Outcome == outcomeBypass:
 		return ClassBypass
+	case e.Outcome == outcomeBatch && e.Status == 0 && e.Error == "":
+		return ClassBatch // a write inside of one: its answer was not looked at
 	case !answered:
 		return ClassFailed
 	}

@@ -38,7 +38,8 @@ func (s *summary) observe(e audit.Event) {
 		}
 		s.rules[e.Outcome][e.Rule]++
 	}
-	if isWrite(e) && (e.Status < 200 || e.Status > 299) {
+	inBatch := e.Outcome == string(attribution.OutcomeBatch) && e.Status == 0 && e.Error == "" // its answer was not looked at
+	if isWrite(e) && !inBatch && (e.Status < 200 || e.Status > 299) {
 		s.failed++
 	}
 	if e.Outcome == string(attribution.OutcomeAttributed) && len(attribution.OtherTokens(e.UAIn, e.IDs)) > 0 {
