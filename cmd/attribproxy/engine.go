@@ -19,6 +19,7 @@ import (
 	"github.com/attribproxy/attribproxy/audit"
 	"github.com/attribproxy/attribproxy/certs"
 	"github.com/attribproxy/attribproxy/config"
+	"github.com/attribproxy/attribproxy/console"
 	"github.com/attribproxy/attribproxy/internal/clientproc"
 	"github.com/attribproxy/attribproxy/proxy"
 )
@@ -36,6 +37,7 @@ type engine struct {
 	server    *proxy.Server
 	listener  net.Listener
 	registry  *prometheus.Registry
+	metrics   *console.JournalMetrics
 	rules     atomic.Pointer[proxy.Rules]
 	ci        []string // labels of the CI job
 	served    chan error
@@ -57,6 +59,9 @@ func (a *app) startEngine(o engineOptions) (_ *engine, err error) {
 	e := &engine{cfg: o.cfg, log: o.log, registry: prometheus.NewRegistry(), ci: ciLabels(a.getenv), served: make(chan error, 1)}
 	if err := e.setRules(o.cfg); err != nil {
 		return nil, err
+	}
+	if e.metrics, err = console.NewJournalMetrics(e.registry); err != nil {
+		return nil, fmt.Errorf("registering the metrics: %w", err)
 	}
 	// The journal waits for the disk and the certificates for the processor:
 	// a start that people wait for does both at once.
@@ -160,7 +165,13 @@ func (e *engine) openJournal(observe func(audit.Event)) error {
 		Guarantee:    audit.Guarantee(cfg.Audit.Guarantee),
 		SegmentBytes: int64(cfg.Audit.SegmentBytes), SegmentAge: cfg.Audit.SegmentAge.D(),
 		RetainAge: cfg.Audit.RetainAge.D(), RetainBytes: int64(cfg.Audit.RetainBytes),
-		Logger: e.log.Named("journal"), Observe: observe,
+		Logger: e.log.Named("journal"), ObserveCommit: e.metrics.ObserveCommit,
+		Observe: func(event audit.Event) {
+			e.metrics.Observe(event)
+			if observe != nil {
+				observe(event)
+			}
+		},
 	})
 	if err != nil {
 		return withHint(fmt.Errorf("opening the journal: %w", err), "nothing is sent without a record; make %s writable or name another directory with --audit-dir", cfg.Audit.Dir)

@@ -128,7 +128,10 @@ func (d *daemonRun) start() (err error) {
 		return err
 	}
 	if adminListener != nil {
-		d.admin = console.New(console.Options{Listener: adminListener, Gatherer: d.engine.registry, Ready: d.ready})
+		if d.admin, err = d.startAdmin(adminListener); err != nil {
+			adminListener.Close()
+			return errors.Join(err, d.stop(0))
+		}
 	}
 	if err := d.announce(); err != nil {
 		return errors.Join(err, d.stop(0))
@@ -172,14 +175,6 @@ func (a *app) printPaste(stateDir string) {
 	}
 	fmt.Fprintf(a.stderr, "\nThe proxy is ready. Paste this into another shell, and use az, terraform, … there as ever:\n\n  %s\n\n",
 		pasteLine(program, stateDir))
-}
-
-// ready is the admin listener's readiness: the proxy can do its work.
-func (d *daemonRun) ready(context.Context) error {
-	if err := d.engine.journal.Healthy(); err != nil {
-		return fmt.Errorf("the journal cannot be written: %w", err)
-	}
-	return nil
 }
 
 // warn passes on what is allowed and probably not meant.

@@ -21,7 +21,7 @@ import (
 )
 
 // limit bounds a test's whole work in the browser.
-const limit = 2 * time.Minute
+const limit = 4 * time.Minute
 
 // Browser is a tab with what went wrong in it.
 type Browser struct {
