@@ -32,6 +32,24 @@ func LatestOutcomes(dir string, f Filter, n int) iter.Seq2[Event, error] {
 	}
 }
 
+// OutcomeOf returns the seq of the request that says what became of an intent,
+// 0 when none is on record.
+func OutcomeOf(dir string, intent *Event) (seq uint64, err error) {
+	c := cursor{dir: dir, id: segmentID{epoch: intent.Epoch}}
+	defer c.close()
+	for {
+		e, ok, err := c.next()
+		var bad *LineError
+		switch {
+		case errors.As(err, &bad):
+		case err != nil || !ok:
+			return 0, err
+		case e.Kind == KindRequest && e.Intent == intent.Seq:
+			return e.Seq, nil
+		}
+	}
+}
+
 // selects reports whether e is to be yielded, and gives it the outcome that
 // reading makes of it.
 func (r *reader) selects(e *Event) bool {

@@ -37,6 +37,16 @@ func TestOutcomes(t *testing.T) {
 	record(t, plain, event(20))
 	closeJournal(t, plain)
 
+	for seq, want := range map[uint64]uint64{1: 2, 3: 0, 4: 5, 6: 0} {
+		intent, _, err := audit.Lookup(o.Dir, 2, seq)
+		if err != nil || intent.Kind != audit.KindIntent {
+			t.Fatalf("%+v, %v", intent, err)
+		}
+		if got, err := audit.OutcomeOf(o.Dir, &intent); got != want || err != nil {
+			t.Errorf("the outcome of intent %d is %d, %v, want %d", seq, got, err, want)
+		}
+	}
+
 	const known, unknown = "request %d attributed", "intent %d unknown"
 	all := []string{
 		fmt.Sprintf(known, 0), fmt.Sprintf(unknown, 1), fmt.Sprintf(known, 2), fmt.Sprintf(unknown, 3),

@@ -100,7 +100,7 @@ whichever process records it, until it is interrupted.`,
 			}
 			if !follow {
 				return a.readEvents(cmd, &filter, func(dir string, f audit.Filter) iter.Seq2[audit.Event, error] {
-					return audit.Latest(dir, f, lines)
+					return audit.LatestOutcomes(dir, f, lines)
 				}, false)
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

@@ -53,8 +53,12 @@ epoch, or that of --epoch.`,
 			if asJSON {
 				return (&eventLines{w: a.stdout}).print(&e)
 			}
+			became, err := becameOf(dir, &e)
+			if err != nil {
+				return err
+			}
 			var b strings.Builder
-			showEvent(&b, &e, hash)
+			showEvent(&b, &e, hash, became)
 			if _, err := io.WriteString(a.stdout, clean(b.String())); err != nil {
 				return fmt.Errorf("printing the event: %w", err)
 			}
@@ -90,8 +94,23 @@ func parseEventID(s string, epoch uint64) (eventID, error) {
 	return id, nil
 }
 
+// becameOf says what became of an intent, "" for other events.
+func becameOf(dir string, e *audit.Event) (string, error) {
+	if e.Kind != audit.KindIntent {
+		return "", nil
+	}
+	seq, err := audit.OutcomeOf(dir, e)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("looking for the outcome: %w", err)
+	case seq == 0:
+		return audit.OutcomeUnknown + ": whether it was sent and what was answered is not on record", nil
+	}
+	return fmt.Sprintf("on record as %d/%d", e.Epoch, seq), nil
+}
+
 // showEvent writes one event in blocks, without the fields it does not have.
-func showEvent(b *strings.Builder, e *audit.Event, hash string) {
+func showEvent(b *strings.Builder, e *audit.Event, hash, became string) {
 	block := func(title string, pairs ...[2]string) {
 		kept := make([][2]string, 0, len(pairs))
 		for _, p := range pairs {
@@ -119,7 +138,7 @@ func showEvent(b *strings.Builder, e *audit.Event, hash string) {
 	}
 	block("event",
 		[2]string{"number", e.ID()}, [2]string{"kind", string(e.Kind)}, [2]string{"time", when},
-		[2]string{"source", e.Source}, [2]string{"intent", intent})
+		[2]string{"source", e.Source}, [2]string{"intent", intent}, [2]string{"became", became})
 	switch e.Kind {
 	case audit.KindGap:
 		showGap(block, e)
