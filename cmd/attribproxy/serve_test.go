@@ -210,14 +210,27 @@ func TestServeAdmin(t *testing.T) {
 	s := newSite(t)
 	_, info := s.serve("--config", s.config(ruleYAML("contoso", testID)), "--admin", "127.0.0.1:0")
 	s.put(s.via(info), "rg-1")
-	for path, want := range map[string]string{
-		"/healthz": "ok",
-		"/readyz":  "ready",
-		"/metrics": `attribproxy_requests_total{method="PUT",outcome="attributed",status="2xx"} 1`,
+	for path, wants := range map[string][]string{
+		"/healthz": {"ok"},
+		"/readyz":  {"ready"},
+		"/metrics": {
+			`attribproxy_requests_total{method="PUT",outcome="attributed",status="2xx"} 1`,
+			`attribproxy_coverage_writes_total{part="attributed"} 1`,
+			`attribproxy_journal_commit_duration_seconds_count{result="ok"} 1`,
+			`attribproxy_journal_lines_total 1`, `attribproxy_journal_writable 1`, `attribproxy_build_info{`, `process_open_fds`, `go_goroutines`,
+		},
+		"/":                          {"1 tagged of 1 eligible"},
+		"/events":                    {"rg-1"},
+		"/rules":                     {"contoso", testID[4:]},
+		"/reports/report.json":       {`"attributed"`},
+		"/events?outcome=no-rule":    {"No event matches"},
+		"/events?group=RG-1&rule=c*": {"rg-1"},
 	} {
 		status, body := get(t, info.Admin+path)
-		if status != http.StatusOK || !strings.Contains(body, want) {
-			t.Errorf("%s: %d %s", path, status, body)
+		for _, want := range wants {
+			if status != http.StatusOK || !strings.Contains(body, want) {
+				t.Errorf("%s: %d, without %q: %s", path, status, want, body)
+			}
 		}
 	}
 	// No client reaches the admin pages through the proxy.
