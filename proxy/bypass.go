@@ -109,6 +109,7 @@ func (s *Server) bypass(c *clientConn, host string) error {
 		e.Reason += "; refused by intercept.bypass"
 		e.Error = codeBypass
 	}
+	e.Process = c.processName() // which delays no other tunnel
 	s.metrics.bypasses.Inc()
 	s.record(e)
 	if refuse {

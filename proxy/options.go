@@ -92,7 +92,7 @@ type Options struct {
 	Recorder Recorder
 	// ClientProcess names the program at the client's end of a connection, ""
 	// if it cannot be found; nil never asks. It is called at most once per
-	// intercepted connection, beside its first recorded request.
+	// connection, beside its first recorded request, or at a bypass.
 	ClientProcess func(client, proxy netip.AddrPort) string
 	Upstream      Upstream
 	Bypass        Bypass

@@ -77,3 +77,26 @@ func TestClientProcessOfARefusal(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// So is who goes past; a tunnel that does not is not looked up.
+func TestClientProcessOfABypass(t *testing.T) {
+	var asked atomic.Int32
+	w := start(t, nil, func(o *proxy.Options) {
+		o.ClientProcess = func(netip.AddrPort, netip.AddrPort) string { asked.Add(1); return "/usr/bin/curl" }
+	})
+	for _, name := range []string{"login.microsoftonline.com", armHost} {
+		c := w.connect(w.origin.Addr().String())
+		if _, err := c.Write(clientHello(t, name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 1)); err != nil { // the origin's answer: the hello has passed
+			t.Fatal(err)
+		}
+		if n := asked.Load(); name != armHost && n != 0 {
+			t.Errorf("%s was looked up", name)
+		}
+	}
+	if e := w.events.await(t, 1)[0]; e.Outcome != "bypass" || e.Process != "/usr/bin/curl" {
+		t.Errorf("%+v", e)
+	}
+}
