@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -107,16 +108,14 @@ func (a *app) discover(cmd *cobra.Command, flags *filterFlags, idText string) er
 		return err
 	}
 	d := &discovery{Journal: dir, id: id, Groups: []discoveryGroup{}, Rules: []proposedRule{}, Tools: []toolFix{}}
-	var untagged []untaggedWrite
+	untagged := map[untaggedKind]*sightings{}
 	tools := toolUse{}
 	events, unreadable := a.requests(dir, filter)
 	for e, err := range events {
 		if err != nil {
 			return err
 		}
-		if w, ok := d.count(&e, tools); ok {
-			untagged = append(untagged, w)
-		}
+		d.count(&e, untagged, tools)
 	}
 	d.group(untagged)
 	d.Tools = tools.fixes(id)
@@ -131,20 +130,25 @@ func (a *app) discover(cmd *cobra.Command, flags *filterFlags, idText string) er
 	return unreadable()
 }
 
-// untaggedWrite is what is kept of an event.
-type untaggedWrite struct {
+// untaggedKind is what untagged writes are told apart by at first: a journal may
+// hold millions of them.
+type untaggedKind struct {
 	outcome, tool, subscription, group, resourceType string
-	time                                             time.Time
-	event                                            string
 }
 
-// count takes one event into the sums and gives it back if it is untagged.
-func (d *discovery) count(e *audit.Event, tools toolUse) (untaggedWrite, bool) {
+// sightings are the writes of one kind.
+type sightings struct {
+	count int
+	last  time.Time
+	event string // the latest
+}
+
+// count takes one event into the sums.
+func (d *discovery) count(e *audit.Event, untagged map[untaggedKind]*sightings, tools toolUse) {
 	if e.Method != http.MethodPut {
-		return untaggedWrite{}, false
+		return
 	}
 	d.PUTs++
-	untagged := false
 	switch attribution.Outcome(e.Outcome) {
 	case attribution.OutcomeBatch:
 		d.InBatches++
@@ -153,39 +157,51 @@ func (d *discovery) count(e *audit.Event, tools toolUse) (untaggedWrite, bool) {
 	case attribution.OutcomeNoRule, attribution.OutcomeWouldAttribute:
 		if len(e.TemplateIDs) > 0 {
 			d.TemplateOnly++
-			break
+			return
 		}
-		untagged = true
 		d.Untagged++
 		tools.add(e)
+		kind := untaggedKind{e.Outcome, e.Tool, e.Subscription, e.ResourceGroup, e.ResourceType}
+		if untagged[kind] == nil {
+			untagged[kind] = &sightings{}
+		}
+		untagged[kind].add(sightings{1, e.Time, e.ID()})
 	}
-	return untaggedWrite{e.Outcome, e.Tool, e.Subscription, e.ResourceGroup, e.ResourceType, e.Time, e.ID()}, untagged
+}
+
+func (s *sightings) add(more sightings) {
+	s.count += more.count
+	if !more.last.Before(s.last) {
+		s.last, s.event = more.last, more.event
+	}
 }
 
 // group fills in the groups and, of what no rule matched, the rules.
-func (d *discovery) group(writes []untaggedWrite) {
+func (d *discovery) group(untagged map[untaggedKind]*sightings) {
 	names := map[string][]string{} // resource groups by subscription
-	for _, w := range writes {
-		key := strings.ToLower(w.subscription)
-		names[key] = append(names[key], w.group)
+	kinds := slices.SortedFunc(maps.Keys(untagged), func(x, y untaggedKind) int {
+		return cmp.Or(untagged[x].last.Compare(untagged[y].last), cmp.Compare(fmt.Sprint(x), fmt.Sprint(y)))
+	})
+	for _, k := range kinds {
+		key := strings.ToLower(k.subscription)
+		names[key] = append(names[key], k.group)
 	}
 	patterns := map[string]map[string]string{}
 	for subscription, groups := range names {
 		patterns[subscription] = namePatterns(groups)
 	}
 	groups := map[string]*discoveryGroup{}
-	for _, w := range writes {
-		pattern := patterns[strings.ToLower(w.subscription)][strings.ToLower(w.group)]
-		key := strings.ToLower(strings.Join([]string{w.outcome, w.tool, w.subscription, pattern, w.resourceType}, "\x00"))
+	for _, k := range kinds {
+		pattern := patterns[strings.ToLower(k.subscription)][strings.ToLower(k.group)]
+		key := strings.ToLower(strings.Join([]string{k.outcome, k.tool, k.subscription, pattern, k.resourceType}, "\x00"))
 		g := groups[key]
 		if g == nil {
-			g = &discoveryGroup{Outcome: w.outcome, Tool: w.tool, Subscription: w.subscription, ResourceGroup: pattern, ResourceType: w.resourceType}
+			g = &discoveryGroup{Outcome: k.outcome, Tool: k.tool, Subscription: k.subscription, ResourceGroup: pattern, ResourceType: k.resourceType}
 			groups[key] = g
 		}
-		g.Count++
-		if !w.time.Before(g.Last) {
-			g.Last, g.Event = w.time, w.event
-		}
+		sum := sightings{g.Count, g.Last, g.Event}
+		sum.add(*untagged[k])
+		g.Count, g.Last, g.Event = sum.count, sum.last, sum.event
 	}
 	for _, g := range groups {
 		d.Groups = append(d.Groups, *g)
