@@ -252,6 +252,9 @@ func (c *committer) fail(items []item, err error) {
 	c.mu.Lock()
 	c.stats.Lost += lost
 	c.mu.Unlock()
+	if lost == 0 && c.health != nil {
+		return // a retry, or an intent once more: nothing new
+	}
 	if now := time.Now(); now.Sub(c.lossLogged) >= lossLogInterval {
 		c.o.Logger.Error("the journal cannot be written: events are lost",
 			zap.Uint64("lost", c.unlogged), zap.Error(err))
