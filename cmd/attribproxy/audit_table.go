@@ -143,7 +143,7 @@ func gapText(e *audit.Event) string {
 	case audit.GapTorn:
 		return "torn: an unfinished line was set aside"
 	case audit.GapUncleanStop:
-		return "unclean-stop: the process ended without closing the journal; writes that were unanswered then may be missing"
+		return "unclean-stop: the process ended without closing the journal; writes that were unanswered then, or that the disk refused, may be missing"
 	case audit.GapWriteError:
 		return "write-error: " + count + " could not be written"
 	case audit.GapOverflow:
