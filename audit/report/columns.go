@@ -94,7 +94,7 @@ func account(s Summary) []section {
 		{"Answered with success, outside the coverage", []part{
 			{"excluded", s.Excluded, "the customer chose not to be tracked"},
 			{"not eligible", s.NotEligible, "a method or operation that creates nothing"},
-			{"batch", s.Batch, "carries other requests, which are not tagged"},
+			{"batch", s.Batch, "batches and the writes inside of them, which are not tagged"},
 		}},
 		{"Beside the coverage", []part{
 			{"failed", s.Failed, "sent, not answered with success"},

@@ -117,6 +117,7 @@ func dayChart(t Table) *chart {
 		return nil
 	}
 	width := chartWidth / float64(len(sums))
+	barWidth := min(width*0.84, 48)
 	for i, s := range sums {
 		if s.Eligible() == 0 {
 			continue
@@ -125,7 +126,7 @@ func dayChart(t Table) *chart {
 		tagged := chartHeight * float64(s.Tagged()) / float64(c.Top)
 		untagged := chartHeight * float64(s.Untagged()) / float64(c.Top)
 		c.Bars = append(c.Bars, chartBar{
-			X: float64(i)*width + width*0.08, Width: min(width*0.84, 48),
+			X: (float64(i)+0.5)*width - barWidth/2, Width: barWidth,
 			TaggedY: chartHeight - tagged, TaggedH: tagged,
 			UntaggedY: chartHeight - tagged - untagged, UntaggedH: untagged,
 			Text: fmt.Sprintf("%s: %s tagged of %s, %s", first.Add(time.Duration(i*step)*day).Format(time.DateOnly),

@@ -53,8 +53,14 @@ func ParseGrouping(s string) (Grouping, error) {
 // Standard is the groupings of a report for which none are given.
 func Standard() []Grouping {
 	return []Grouping{
-		{store.ByDay}, {store.ByRule}, {store.ByID}, {store.ByTool}, {store.BySubscription},
-		{store.ByResourceType}, {store.ByProcess}, {store.ByOutcome},
+		{store.ByDay},
+		{store.ByRule},
+		{store.ByID},
+		{store.ByTool},
+		{store.BySubscription},
+		{store.ByResourceType},
+		{store.ByProcess},
+		{store.ByOutcome},
 	}
 }
 

@@ -304,10 +304,11 @@ func (a *appending) finish() error {
 
 func (a *appending) positions(reached []Position) error {
 	for _, p := range reached {
-		_, err := a.tx.ExecContext(a.ctx, `INSERT INTO positions (epoch, segment, source, first, last, "offset", hash, sealed)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (epoch, segment, source) DO UPDATE SET
-			first = excluded.first, last = excluded.last, "offset" = excluded."offset", hash = excluded.hash, sealed = excluded.sealed`,
-			int64(p.Epoch), int64(p.Segment), p.Source, int64(p.First), int64(p.Last), p.Offset, p.Hash, p.Sealed)
+		_, err := a.tx.ExecContext(a.ctx, `INSERT INTO positions (epoch, segment, source, first, last, "offset", hash, sealed, damaged)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (epoch, segment) DO UPDATE SET source = excluded.source,
+			first = excluded.first, last = excluded.last, "offset" = excluded."offset", hash = excluded.hash,
+			sealed = excluded.sealed, damaged = excluded.damaged`,
+			int64(p.Epoch), int64(p.Segment), p.Source, int64(p.First), int64(p.Last), p.Offset, p.Hash, p.Sealed, int64(p.Damaged))
 		if err != nil {
 			return err
 		}
@@ -317,8 +318,8 @@ func (a *appending) positions(reached []Position) error {
 
 // Positions implements [Store].
 func (s *SQLite) Positions(ctx context.Context) ([]Position, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT epoch, segment, source, first, last, "offset", hash, sealed
-		FROM positions ORDER BY epoch, segment, source`)
+	rows, err := s.r.QueryContext(ctx, `SELECT epoch, segment, source, first, last, "offset", hash, sealed, damaged
+		FROM positions ORDER BY epoch, segment`)
 	if err != nil {
 		return nil, fmt.Errorf("reading the index: %w", err)
 	}
@@ -326,7 +327,7 @@ func (s *SQLite) Positions(ctx context.Context) ([]Position, error) {
 	var found []Position
 	for rows.Next() {
 		var p Position
-		if err := rows.Scan(&p.Epoch, &p.Segment, &p.Source, &p.First, &p.Last, &p.Offset, &p.Hash, &p.Sealed); err != nil {
+		if err := rows.Scan(&p.Epoch, &p.Segment, &p.Source, &p.First, &p.Last, &p.Offset, &p.Hash, &p.Sealed, &p.Damaged); err != nil {
 			return nil, fmt.Errorf("reading the index: %w", err)
 		}
 		found = append(found, p)
@@ -357,7 +358,7 @@ func (s *SQLite) Forget(ctx context.Context, gone ...Position) error {
 }
 
 func (a *appending) forget(p Position) error {
-	_, err := a.tx.ExecContext(a.ctx, "DELETE FROM positions WHERE epoch = ? AND segment = ? AND source = ?", int64(p.Epoch), int64(p.Segment), p.Source)
+	_, err := a.tx.ExecContext(a.ctx, "DELETE FROM positions WHERE epoch = ? AND segment = ?", int64(p.Epoch), int64(p.Segment))
 	if err != nil || p.First == 0 {
 		return err
 	}

@@ -22,7 +22,7 @@ const (
 	ClassNoRule            // untagged: no rule matched
 	ClassExcluded          // customers who chose not to be tracked
 	ClassNotEligible       // a method or operation that creates nothing
-	ClassBatch             // carries other requests, which are not tagged
+	ClassBatch             // carries other requests, which are not tagged, or is carried
 
 	ClassFailed   // ARM answered something else, or nothing
 	ClassRejected // refused by the proxy
@@ -66,6 +66,8 @@ func Classify(e *audit.Event) Class {
 		return ClassBypass
 	case e.Outcome == outcomeBatch && e.Status == 0 && e.Error == "":
 		return ClassBatch // a write inside of one: its answer was not looked at
+	case e.Outcome == outcomeBatch && e.Status == 0 && e.Error == "":
+		return ClassBatch // inside of one: the answer to it was not looked at
 	case !answered:
 		return ClassFailed
 	}
@@ -187,7 +189,8 @@ func (c Counts) Untagged() uint64 { return c.ConflictKept + c.WouldAttribute + c
 // but for the excluded, the not eligible and batches.
 func (c Counts) Eligible() uint64 { return c.Tagged() + c.Untagged() }
 
-// Answered is all requests that ARM answered with 2xx.
+// Answered is all requests that ARM answered with 2xx, and what was carried in
+// batches.
 func (c Counts) Answered() uint64 { return c.Eligible() + c.Excluded + c.NotEligible + c.Batch }
 
 // Requests is all requests on record, whatever came of them.

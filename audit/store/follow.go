@@ -154,8 +154,7 @@ func (f *follower) parseSegment(s *segment, b **batch, send func() error) error 
 	at, moved := s.at, false
 	var last []byte // line
 	note := func() {
-		// A segment without a line that can be read belongs to no stream.
-		if moved && at.First > 0 {
+		if moved {
 			at.Hash = lineHash(last)
 			(*b).reached = append((*b).reached, at)
 			moved = false
@@ -175,6 +174,7 @@ func (f *follower) parseSegment(s *segment, b **batch, send func() error) error 
 		e, err := parse(line)
 		if err != nil {
 			(*b).damaged = append((*b).damaged, &audit.LineError{File: s.name, Offset: at.Offset, Err: err})
+			at.Damaged++
 			continue
 		}
 		if at.First == 0 {
@@ -226,4 +226,14 @@ func (l *lines) next() (line []byte, n int64, err error) {
 			return nil, 0, err
 		}
 	}
+}
+
+// Damaged returns how many lines of the journal could not be read when it was
+// followed: what they recorded is in no answer.
+func Damaged(ctx context.Context, s Store) (lines uint64, err error) {
+	positions, err := s.Positions(ctx)
+	for _, p := range positions {
+		lines += p.Damaged
+	}
+	return lines, err
 }

@@ -229,6 +229,7 @@ func TestFollowOddities(t *testing.T) {
 			record(t, j, 500, 70)
 			closeJournal(t, j)
 		},
+		"nothing but rubbish": edit("00000001-0003.jsonl", func([]byte) []byte { return []byte("rubbish\nrubbish\n") }),
 		"other files": func(t *testing.T, dir string) {
 			for _, name := range []string{"00000000-0001.jsonl", "1-1.jsonl", "x.jsonl", "00000009-0001.jsonl.torn"} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte("rubbish\n"), 0o600); err != nil {
@@ -317,6 +318,10 @@ func TestFollowDamaged(t *testing.T) {
 	}
 	if got := sameAsNew(t, dir, s); got != 3 {
 		t.Errorf("%d events", got)
+	}
+	follow(t, dir, s)
+	if n, err := store.Damaged(t.Context(), s); err != nil || n != 1 {
+		t.Errorf("%d damaged lines, %v", n, err)
 	}
 	if err := store.Follow(t.Context(), filepath.Join(dir, "none"), s, store.FollowOptions{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a journal that is not there: %v", err)

@@ -133,9 +133,6 @@ func (p *plan) add(s segment) {
 func (p *plan) resume(files []segment, known []Position) (same bool, err error) {
 	at := map[uint64]Position{}
 	for _, k := range known {
-		if _, twice := at[k.Segment]; twice {
-			return false, nil
-		}
 		at[k.Segment] = k
 	}
 	highest := uint64(0) // segment that is known

@@ -57,14 +57,16 @@ type Store interface {
 // ErrNotFound says that the store does not hold the event asked for.
 var ErrNotFound = errors.New("no such event")
 
-// Position is how far one segment of a journal has been followed.
+// Position is how far one segment of a journal has been followed. A store
+// follows one journal, in which epoch and segment name a file.
 type Position struct {
-	Source  string // of the stream
+	Source  string // of the stream; "" while no line could be read
 	Epoch   uint64
 	Segment uint64
-	First   uint64 // seq of the first line
+	First   uint64 // seq of the first line; 0 while none could be read
 	Last    uint64 // seq of the last line
 	Offset  int64  // where the last line ends, in bytes
 	Hash    string // of that line, lowercase hex SHA-256
 	Sealed  bool   // a seal was read: nothing is to follow
+	Damaged uint64 // lines that could not be read
 }

@@ -104,7 +104,8 @@ CREATE TABLE positions (
     "offset" INTEGER NOT NULL,
     hash    TEXT    NOT NULL,
     sealed  INTEGER NOT NULL,
-    PRIMARY KEY (epoch, segment, source)
+    damaged INTEGER NOT NULL,
+    PRIMARY KEY (epoch, segment)
 ) WITHOUT ROWID;
 
 -- number rises when groups, origins or contexts are deleted: their ids may come again.

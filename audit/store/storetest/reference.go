@@ -58,7 +58,7 @@ func (r *Reference) Append(_ context.Context, events []audit.Event, reached ...s
 }
 
 func samePlace(a, b store.Position) bool {
-	return a.Source == b.Source && a.Epoch == b.Epoch && a.Segment == b.Segment
+	return a.Epoch == b.Epoch && a.Segment == b.Segment
 }
 
 // Positions implements [store.Store].
@@ -66,7 +66,7 @@ func (r *Reference) Positions(context.Context) ([]store.Position, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.SortedFunc(slices.Values(r.positions), func(a, b store.Position) int {
-		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Segment, b.Segment), cmp.Compare(a.Source, b.Source))
+		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Segment, b.Segment))
 	}), nil
 }
 

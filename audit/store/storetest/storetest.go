@@ -271,6 +271,7 @@ func coverage(t *testing.T, open func(testing.TB) store.Store) {
 			outcome("excluded", 200, pid), outcome("not-eligible", 200, pid), outcome("batch", 200, pid),
 		}, "1/1"},
 		"a write inside a batch":   {[]func(uint64) audit.Event{outcome("batch", 200), outcome("batch", 0), outcome("attributed", 200)}, "1/1"},
+		"inside of a batch":        {[]func(uint64) audit.Event{outcome("batch", 200), outcome("batch", 0), outcome("batch", 403)}, "none"},
 		"nothing else":             {[]func(uint64) audit.Event{outcome("excluded", 200), outcome("not-eligible", 204), outcome("batch", 200)}, "none"},
 		"not answered with 2xx":    {[]func(uint64) audit.Event{outcome("attributed", 403), outcome("attributed", 0), outcome("attributed", 199), outcome("attributed", 300), outcome("no-rule", 500)}, "none"},
 		"would-attribute is not":   {[]func(uint64) audit.Event{outcome("would-attribute", 201), outcome("attributed", 201)}, "1/2"},
