@@ -33,6 +33,7 @@ The journal is that of the configuration; --audit-dir names another.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.auditListCommand(), a.auditShowCommand(), a.auditTailCommand(), a.auditVerifyCommand())
+	cmd.AddCommand(a.auditReportCommand(), a.auditExportCommand(), a.auditGateCommand())
 	cmd.AddCommand(a.auditReplayCommand(), a.auditDiscoverCommand())
 	return cmd
 }
