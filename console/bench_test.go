@@ -46,6 +46,7 @@ func BenchmarkMillion(b *testing.B) {
 		{"events-by-rule", "/events?rule=everything-else"},
 		{"events-by-group", "/events?group=rg-contoso-1&outcome=no-rule"},
 		{"events-search", "/events?q=aaaaaaaa-0000-4000-8000-000000000007"},
+		{"events-search-near", "/events?q=aaaaaaaa-0000-4000-8000-000000000007&since=2026-03-18&until=2026-03-20"},
 		{"event", "/events/build-7-0badcafe/1/400"},
 	}
 	for _, p := range pages {

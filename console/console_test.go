@@ -223,7 +223,7 @@ func TestEventPage(t *testing.T) {
 		`az/1 <mark>` + otherID + `</mark> <mark class="added">` + testID + `</mark>`, // after
 		`az/1 <mark>` + otherID + `</mark></code>`,                                    // before
 		e.Reason, `<a href="/rules#rule-contoso-platform">`, "in the configuration that is in force now",
-		"/events?q=bbbbbbbb-0000-4000-8000-000000000000", "Counts as tagged",
+		"/events?q=bbbbbbbb-0000-4000-8000-000000000000&amp;since=2026-03-19&amp;until=2026-03-21", "Counts as tagged",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/attribproxy/attribproxy/audit"
 	"github.com/attribproxy/attribproxy/audit/store"
@@ -102,11 +103,21 @@ func (s *Server) detailOf(e *audit.Event) (detail, error) {
 			d.Related = append(d.Related, related{label, "/events?" + escape(name, value)})
 		}
 	}
-	add("same correlation ID", "q", e.CorrelationID)
-	if !strings.EqualFold(e.ClientRequestID, e.CorrelationID) {
-		add("same client request ID", "q", e.ClientRequestID)
+	// Nobody uses an ID twice after days; looking for text takes seconds where
+	// there are millions of events.
+	near := func(label, id string) {
+		if id != "" {
+			day := e.Time.UTC()
+			f := filter{}
+			d.Related = append(d.Related, related{label, f.link("/events", "q", id,
+				"since", day.AddDate(0, 0, -1).Format(time.DateOnly), "until", day.AddDate(0, 0, 1).Format(time.DateOnly))})
+		}
 	}
-	add("same deployment", "q", e.Deployment)
+	near("same correlation ID", e.CorrelationID)
+	if !strings.EqualFold(e.ClientRequestID, e.CorrelationID) {
+		near("same client request ID", e.ClientRequestID)
+	}
+	near("same deployment", e.Deployment)
 	add("same resource group", "group", e.ResourceGroup)
 	add("same process", "process", e.Process)
 	return d, nil
