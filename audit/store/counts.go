@@ -65,8 +65,6 @@ func Classify(e *audit.Event) Class {
 	case e.Outcome == outcomeBypass:
 		return ClassBypass
 	case e.Outcome == outcomeBatch && e.Status == 0 && e.Error == "":
-		return ClassBatch // a write inside of one: its answer was not looked at
-	case e.Outcome == outcomeBatch && e.Status == 0 && e.Error == "":
 		return ClassBatch // inside of one: the answer to it was not looked at
 	case !answered:
 		return ClassFailed
