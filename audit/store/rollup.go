@@ -24,25 +24,19 @@ func (a *appending) count(day int64, p pair, n int64) {
 // rollUp brings the counts per day up to date.
 func (a *appending) rollUp() error {
 	for day, changes := range a.days {
-		counts := map[pair]int64{}
 		var blob []byte
 		err := a.tx.QueryRowContext(a.ctx, "SELECT counts FROM days WHERE day = ?", day).Scan(&blob)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if err := eachCount(blob, func(p pair, n uint64) { counts[p] = int64(n) }); err != nil {
+		if blob, err = mergeCounts(blob, changes); err != nil {
 			return err
 		}
-		for p, n := range changes {
-			if counts[p] += n; counts[p] == 0 {
-				delete(counts, p)
-			}
-		}
-		if len(counts) == 0 {
+		if len(blob) == 0 {
 			_, err = a.tx.ExecContext(a.ctx, "DELETE FROM days WHERE day = ?", day)
 		} else {
 			_, err = a.tx.ExecContext(a.ctx, `INSERT INTO days (day, counts) VALUES (?, ?)
-				ON CONFLICT (day) DO UPDATE SET counts = excluded.counts`, day, encodeCounts(counts))
+				ON CONFLICT (day) DO UPDATE SET counts = excluded.counts`, day, blob)
 		}
 		if err != nil {
 			return err
@@ -52,17 +46,38 @@ func (a *appending) rollUp() error {
 	return nil
 }
 
-func encodeCounts(counts map[pair]int64) []byte {
-	pairs := slices.SortedFunc(maps.Keys(counts), func(a, b pair) int {
-		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.origin, b.origin))
-	})
-	blob := make([]byte, 0, 6*len(pairs))
-	for _, p := range pairs {
-		blob = binary.AppendUvarint(blob, uint64(p.group))
-		blob = binary.AppendUvarint(blob, uint64(p.origin))
-		blob = binary.AppendUvarint(blob, uint64(counts[p]))
+func comparePairs(a, b pair) int {
+	return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.origin, b.origin))
+}
+
+// mergeCounts applies changes to a blob. Both are ordered, and the blob of a busy
+// day is much the longer: it is passed over once.
+func mergeCounts(blob []byte, changes map[pair]int64) ([]byte, error) {
+	merged := make([]byte, 0, len(blob)+8*len(changes))
+	put := func(p pair, n int64) {
+		if n > 0 {
+			merged = binary.AppendUvarint(merged, uint64(p.group))
+			merged = binary.AppendUvarint(merged, uint64(p.origin))
+			merged = binary.AppendUvarint(merged, uint64(n))
+		}
 	}
-	return blob
+	waiting := slices.SortedFunc(maps.Keys(changes), comparePairs)
+	err := eachCount(blob, func(p pair, n uint64) {
+		for len(waiting) > 0 && comparePairs(waiting[0], p) < 0 {
+			put(waiting[0], changes[waiting[0]])
+			waiting = waiting[1:]
+		}
+		if len(waiting) > 0 && waiting[0] == p {
+			put(p, int64(n)+changes[p])
+			waiting = waiting[1:]
+			return
+		}
+		put(p, int64(n))
+	})
+	for _, p := range waiting {
+		put(p, changes[p])
+	}
+	return merged, err
 }
 
 var errCounts = errors.New("the counts of a day are damaged; delete the index")

@@ -98,7 +98,7 @@ func (s *SQLite) open(ctx context.Context) (err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.w, err = sql.Open("sqlite", dsn(s.path, "_txlock=immediate", "_pragma=cache_size(-65536)")); err != nil {
+	if s.w, err = sql.Open("sqlite", dsn(s.path, "_txlock=immediate", "_pragma=cache_size(-65536)", "_pragma=wal_autocheckpoint(8192)")); err != nil {
 		return err
 	}
 	s.w.SetMaxOpenConns(1)
