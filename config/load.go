@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -57,6 +58,13 @@ type Loaded struct {
 	File string
 	// Digest identifies the file's content, for [Watch]; "" without a file.
 	Digest string
+	// Blank is true when the file holds nothing at all, or there is none. A file
+	// that becomes blank was emptied, or is about to be written: nobody means
+	// to drop every exclude that way.
+	Blank bool
+	// Rereadable is false where the file is a pipe, a terminal or the like,
+	// which gives nothing the second time: it cannot be watched or reloaded.
+	Rereadable bool
 	// Warnings are things that are allowed and probably not meant.
 	Warnings []Fault
 	// Origins says by key where a value came from: "config.yaml:12",
@@ -77,7 +85,7 @@ func Load(src Source) (*Config, error) {
 // error is an [*Error] with every fault, or says why the file cannot be read.
 func Resolve(src Source) (*Loaded, error) {
 	if src.ReadFile == nil {
-		src.ReadFile = os.ReadFile
+		src.ReadFile = readBounded
 	}
 	if src.GOOS == "" {
 		src.GOOS = runtime.GOOS
@@ -133,7 +141,10 @@ func (l *loader) run() (*Loaded, error) {
 		return nil, &Error{Faults: l.faults}
 	}
 	l.checkFileMode(cfg, file)
-	return &Loaded{Config: cfg, File: file, Digest: digest, Warnings: l.warnings, Origins: l.origins}, nil
+	return &Loaded{
+		Config: cfg, File: file, Digest: digest, Blank: len(bytes.TrimSpace(content)) == 0,
+		Rereadable: file != "" && isRegular(file), Warnings: l.warnings, Origins: l.origins,
+	}, nil
 }
 
 // decoding makes viper strict: no guessing of types, no splitting of strings.
@@ -163,7 +174,7 @@ func (l *loader) readFile() (path string, content []byte, err error) {
 	case err != nil:
 		return "", nil, fmt.Errorf("reading config file: %w", err)
 	case len(content) > maxFile:
-		return "", nil, fmt.Errorf("reading config file: %s has %d bytes, more than the %d a configuration may have", path, len(content), maxFile)
+		return "", nil, fmt.Errorf("reading config file: %s has more than the %d bytes a configuration may have", path, maxFile)
 	}
 	return path, content, nil
 }

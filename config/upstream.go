@@ -107,6 +107,10 @@ func (l *loader) checkRoots(path string) {
 		bad("cannot be read: "+err.Error(), "name a PEM file with certificates")
 		return
 	}
+	if len(content) > maxFile {
+		bad(fmt.Sprintf("has more than the %d bytes a file of roots may have", maxFile), "name a PEM file with certificates")
+		return
+	}
 	count := 0
 	for {
 		var block *pem.Block

@@ -2,7 +2,6 @@ package config
 
 import (
 	"context"
-	"os"
 	"time"
 )
 
@@ -13,7 +12,8 @@ type Watching struct {
 	// first look counts as seen.
 	Seen string
 
-	// ReadFile and Ticks stand in for [os.ReadFile] and for a ticker in tests.
+	// ReadFile and Ticks stand in for reading a regular file and for a ticker in
+	// tests.
 	ReadFile func(string) ([]byte, error)
 	Ticks    <-chan time.Time
 }
@@ -29,7 +29,7 @@ type Watching struct {
 // half written: a list of excludes must not be in force without its end.
 func Watch(ctx context.Context, path string, interval time.Duration, w Watching, changed func()) {
 	if w.ReadFile == nil {
-		w.ReadFile = os.ReadFile
+		w.ReadFile = readRegular
 	}
 	if w.Ticks == nil {
 		ticker := time.NewTicker(interval)

@@ -24,6 +24,9 @@ imports azure.mgmt.resource,azure.identity || want python3-azure
 have node || want nodejs
 have npm || want npm
 have chromium || want chromium
+have mkfs.ext4 || [ -x /sbin/mkfs.ext4 ] || want e2fsprogs
+have fish || want fish
+have zsh || want zsh
 { have javac && have keytool; } || want default-jdk-headless
 [ -e /etc/ssl/certs/ca-certificates.crt ] || want ca-certificates
 

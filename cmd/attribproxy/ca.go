@@ -152,7 +152,7 @@ func (a *app) rotateCA(cmd *cobra.Command) error {
 	if info, err := readReady(cfg.StateDir); err == nil && stillServing(cmd.Context(), info) == nil {
 		a.say("the running serve (process %d) keeps the old CA until it is restarted", info.PID)
 	}
-	a.say("clients trust the new CA once they have its root: run 'attribproxy env' again in each shell, and replace what 'ca export' and 'ca bundle' wrote")
+	a.say("clients trust the new CA once they have its root: after the restart run 'attribproxy env' again in each shell, and replace what 'ca export' and 'ca bundle' wrote")
 	return nil
 }
 

@@ -151,7 +151,7 @@ func (a *app) lookPath(name string) (string, error) {
 		return path, nil
 	}
 	code := exitNotFound
-	if errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR) {
 		code = exitNotExecutable
 	}
 	return "", &codedError{err: fmt.Errorf("cannot run %q: %w", name, errors.Unwrap(err)), code: code, hint: "check the command's name, and that it is on the PATH"}

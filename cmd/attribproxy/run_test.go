@@ -115,6 +115,7 @@ func TestRunExitCodes(t *testing.T) {
 		"a signal":        {args: []string{"--", "sh", "-c", "kill -KILL $$"}, code: 128 + 9},
 		"not found":       {args: []string{"--", "no-such-program-here"}, code: 127, says: "no-such-program-here"},
 		"not executable":  {args: []string{"--", plain}, code: 126, says: "permission denied"},
+		"a directory":     {args: []string{"--", "/"}, code: 126, says: "directory"},
 		"no command":      {args: nil, code: 2, says: "hint: put the command behind --"},
 		"bad ID":          {args: []string{"--id", "pid-pid-x", "--", "true"}, code: 1, says: "pid-pid-"},
 		"unknown flag":    {args: []string{"--nope", "--", "true"}, code: 2, says: "hint: see 'attribproxy run --help'"},

@@ -190,7 +190,7 @@ func (d *daemonRun) untilStopped(ctx context.Context, signals <-chan os.Signal) 
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
-	if file, seen := d.loaded.File, d.loaded.Digest; file != "" {
+	if file, seen := d.loaded.File, d.loaded.Digest; d.loaded.Rereadable {
 		watching.Go(func() { config.Watch(ctx, file, watchInterval, config.Watching{Seen: seen}, d.reload) })
 	}
 	expiry := time.NewTicker(24 * time.Hour)
@@ -269,7 +269,15 @@ func (d *daemonRun) stopWithin(ctx context.Context) error {
 func (d *daemonRun) reload() {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	if d.loaded.File != "" && !d.loaded.Rereadable {
+		d.log.Error("the configuration was not reloaded; the old rules stay in force: it came through a pipe, which gives nothing a second time",
+			zap.String("file", d.loaded.File))
+		return
+	}
 	loaded, err := config.Resolve(d.source)
+	if err == nil && loaded.Blank && !d.loaded.Blank {
+		err = errors.New("the file has been emptied; a file that is meant to hold no rules says so with 'rules: []'")
+	}
 	if err != nil {
 		d.log.Error("the configuration was not reloaded; the old rules stay in force", zap.Error(err))
 		return

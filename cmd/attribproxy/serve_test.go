@@ -181,6 +181,53 @@ func TestServeReload(t *testing.T) {
 	}
 }
 
+// A file that loses its content, however that comes, drops no exclude.
+func TestServeKeepsRulesThatCannotBeReadAgain(t *testing.T) {
+	t.Parallel()
+	rules := "exclude:\n  - name: opted-out\n    match: {resourceGroups: [rg-secret]}\n" + ruleYAML("contoso", testID)
+	for name, lose := range map[string]func(t *testing.T, s *site) (config string, lost func()){
+		"emptied": func(t *testing.T, s *site) (string, func()) {
+			file := s.config(rules)
+			return file, func() { s.file("config.yaml", " \n") }
+		},
+		"deleted": func(t *testing.T, s *site) (string, func()) {
+			file := s.config(rules)
+			return file, func() {
+				if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"a pipe": func(t *testing.T, s *site) (string, func()) {
+			path := filepath.Join(s.dir, "pipe")
+			if err := syscall.Mkfifo(path, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = os.WriteFile(path, []byte(s.yaml(rules)), 0o600) }()
+			return path, func() {}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.env = append(s.env, "ATTRIBPROXY_DRAIN=1s")
+			file, lost := lose(t, s)
+			p, info := s.serve("--config", file)
+			lost()
+			if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+			p.await("the old rules stay in force", 1)
+			client := s.via(info)
+			s.put(client, "rg-1")
+			s.put(client, "rg-secret")
+			if diff := cmp.Diff([]string{"test/1 " + testID, "test/1"}, s.userAgents()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestServeRefusesASecondOne(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

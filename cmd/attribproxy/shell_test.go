@@ -39,7 +39,7 @@ func needShell(t *testing.T, name string) string {
 	t.Helper()
 	found, err := exec.LookPath(name)
 	if err != nil {
-		if os.Getenv("CI") != "" && (name == "bash" || name == "sh" || name == "node") {
+		if os.Getenv("CI") != "" && name != "pwsh" { // Debian has no package of that
 			t.Fatal(err)
 		}
 		t.Skip(err)
