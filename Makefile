@@ -37,7 +37,7 @@ demo: ## show the whole loop: a fake cloud, a real client, the User-Agent before
 .PHONY: test
 test: deps vet ## install what the tests need, then run all of them
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector" >&2)
-	$(GO) test $(RACE) -timeout 20m $(TESTFLAGS) ./...
+	$(GO) test $(RACE) -count=1 -timeout 20m $(TESTFLAGS) ./... # uncached: what e2e builds, go test does not see
 
 .PHONY: deps
 deps: ## install what the tests need (as root or by sudo; Debian and its kin)
@@ -54,7 +54,7 @@ vet: ## go vet and build for Linux, macOS and Windows
 
 .PHONY: e2e
 e2e: deps ## real clients only
-	$(GO) test $(RACE) -timeout 20m -v $(TESTFLAGS) ./e2e/...
+	$(GO) test $(RACE) -count=1 -timeout 20m -v $(TESTFLAGS) ./e2e/...
 
 .PHONY: lint
 lint: $(LINT) ## golangci-lint, with the layers of docs/architecture.md
