@@ -22,7 +22,7 @@ func Generate(dir string, n, days int) (size int64, err error) {
 	prev := fmt.Sprintf("%064d", 0)
 	var buf bytes.Buffer
 	for i := range n {
-		e := event(r, i, time.Duration(i)*time.Duration(days)*24*time.Hour/time.Duration(n))
+		e := event(r, i, time.Duration(i)*(time.Duration(days)*24*time.Hour/time.Duration(n)))
 		e.V, e.Source, e.Epoch, e.Seq, e.Prev, e.Kind = audit.SchemaVersion, "buildhost-0badcafe", 1, uint64(i+1), prev, audit.KindRequest
 		line, err := e.MarshalJSON()
 		if err != nil {
