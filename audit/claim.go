@@ -33,13 +33,18 @@ func claimNext(dir string) (claimed, error) {
 		return claimed{}, err
 	}
 	defer lock.unlock()
-	ids, err := listSegments(dir)
+	ids, strangers, err := listSegments(dir)
 	if err != nil {
 		return claimed{}, err
 	}
 	id := segmentID{epoch: 1, number: 1}
 	if len(ids) > 0 {
 		id.epoch = ids[len(ids)-1].epoch + 1
+	}
+	for _, s := range strangers { // they are ordered
+		if s.epoch == id.epoch {
+			id.epoch++
+		}
 	}
 	f, err := os.OpenFile(id.path(dir), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -62,7 +67,7 @@ const (
 // directoryLock takes one of the directory's locks.
 func directoryLock(dir, name string, wait bool) (*fileLock, error) {
 	path := filepath.Join(dir, name)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openRegular(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

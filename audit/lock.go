@@ -17,7 +17,7 @@ type fileLock struct{ f *os.File }
 // lockFile locks the file at path, which must exist. Without wait it returns
 // errLocked when somebody holds the lock.
 func lockFile(path string, wait bool) (*fileLock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := openRegular(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func lockFile(path string, wait bool) (*fileLock, error) {
 	held, err := f.Stat()
 	if err == nil {
 		var named fs.FileInfo
-		if named, err = os.Stat(path); err == nil && !os.SameFile(held, named) {
+		if named, err = os.Lstat(path); err == nil && !os.SameFile(held, named) {
 			err = fs.ErrNotExist
 		}
 	}

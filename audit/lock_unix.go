@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// openNoFollow keeps an open from following a link and from waiting for the
+// other end of a pipe.
+const openNoFollow = unix.O_NOFOLLOW | unix.O_NONBLOCK
+
 // lockHandle takes a flock, which belongs to the open file: two handles in one
 // process exclude each other, as two processes do.
 func lockHandle(f *os.File, wait bool) error {

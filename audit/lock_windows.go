@@ -11,6 +11,10 @@ import (
 // segment, because Windows keeps others from reading locked bytes.
 const lockOffset = 1 << 62
 
+// openNoFollow is nothing here: directories on Windows hold no pipes, and the
+// look before an open finds links.
+const openNoFollow = 0
+
 func lockHandle(f *os.File, wait bool) error {
 	flags := uint32(windows.LOCKFILE_EXCLUSIVE_LOCK)
 	if !wait {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,6 +24,8 @@ type maintenance struct {
 
 const (
 	maintenanceFile = ".maintenance.json"
+	// maxMaintenance is far more than the note ever holds.
+	maxMaintenance = 4 << 20
 	// maintenanceStep is how many epochs are looked at in vain before the
 	// note is written anew.
 	maintenanceStep = 32
@@ -32,7 +35,12 @@ const (
 
 func readMaintenance(dir string) maintenance {
 	var m maintenance
-	data, err := os.ReadFile(filepath.Join(dir, maintenanceFile))
+	f, err := openRegular(filepath.Join(dir, maintenanceFile), os.O_RDONLY, 0)
+	if err != nil {
+		return m
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxMaintenance))
 	if err != nil || json.Unmarshal(data, &m) != nil {
 		return maintenance{}
 	}

@@ -100,7 +100,7 @@ var ErrNotFound = errors.New("no such event")
 // Lookup returns one line of one stream and its hash; epoch 0 means the
 // latest.
 func Lookup(dir string, epoch, seq uint64) (e Event, hash string, err error) {
-	ids, err := listSegments(dir)
+	ids, strangers, err := listSegments(dir)
 	if err != nil {
 		return Event{}, "", err
 	}
@@ -118,21 +118,31 @@ func Lookup(dir string, epoch, seq uint64) (e Event, hash string, err error) {
 		case err != nil:
 			return Event{}, "", err
 		case !ok || e.Seq > seq:
-			return Event{}, "", fmt.Errorf("looking up %d/%d: %w", epoch, seq, ErrNotFound)
+			err := fmt.Errorf("looking up %d/%d: %w", epoch, seq, ErrNotFound)
+			for _, s := range strangers {
+				if s.epoch == epoch {
+					return Event{}, "", fmt.Errorf("%w, perhaps because of %w", err, s.err())
+				}
+			}
+			return Event{}, "", err
 		case e.Seq == seq:
 			return e, hashLine(c.line), nil
 		}
 	}
 }
 
-// LineError is a line that cannot be read. Verify says more about it.
+// LineError is a line that cannot be read, or, without an offset, a whole
+// segment that cannot, as it is no file. Verify says more about it.
 type LineError struct {
 	File   string // name within the directory
-	Offset int64  // where the line ends
+	Offset int64  // where the line ends; 0 for a whole segment
 	Err    error
 }
 
 func (e *LineError) Error() string {
+	if e.Offset == 0 {
+		return fmt.Sprintf("%s: %v", e.File, e.Err)
+	}
 	return fmt.Sprintf("%s, line ending at byte %d: %v", e.File, e.Offset, e.Err)
 }
 
@@ -143,7 +153,8 @@ type reader struct {
 	dir     string
 	filter  Filter
 	streams map[uint64]*cursor
-	pairs   *pairing // for Outcomes, else nil
+	pairs   *pairing           // for Outcomes, else nil
+	strange map[segmentID]bool // those told of
 }
 
 func (r *reader) close() {
@@ -155,9 +166,12 @@ func (r *reader) close() {
 // round yields all that is there now and was not yielded before; it reports
 // whether the caller wants more.
 func (r *reader) round(yield func(Event, error) bool) bool {
-	ids, err := listSegments(r.dir)
+	ids, strangers, err := listSegments(r.dir)
 	if err != nil {
 		return yield(Event{}, err)
+	}
+	if !r.tell(strangers, yield) {
+		return false
 	}
 	for _, segments := range byEpoch(ids) {
 		if id := segments[0]; r.streams[id.epoch] == nil {
@@ -342,9 +356,9 @@ func (c *cursor) move() (bool, error) {
 	if err != nil || len(segments) == 0 {
 		return false, err
 	}
-	f, err := os.Open(segments[0].path(c.dir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // retention took it; look again later
+	f, err := openRegular(segments[0].path(c.dir), os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular) {
+		return false, nil // retention took it, or it was replaced; list again later
 	}
 	if err != nil {
 		return false, fmt.Errorf("reading the journal: %w", err)
@@ -358,7 +372,7 @@ func (c *cursor) move() (bool, error) {
 // moveOnDamage goes on to the next segment when that holds anything.
 func (c *cursor) moveOnDamage() (bool, error) {
 	next := segmentID{c.id.epoch, c.id.number + 1}
-	info, err := os.Stat(next.path(c.dir))
+	info, err := statRegular(next.path(c.dir))
 	if err != nil || info.Size() == 0 {
 		return false, nil
 	}

@@ -17,14 +17,21 @@ import (
 // deleted; Verify reports it.
 var errSuccessorMissing = errors.New("the last segment is sealed and not final, and the next one is gone")
 
+// maxStrangersLogged keeps a directory full of rubbish from filling the log.
+const maxStrangersLogged = 10
+
 // recoverDead closes the streams of writers that ended without closing. It
 // never keeps a journal from opening: what it cannot mend now, the next one
 // finds again.
 func recoverDead(o Options, key sealKey) {
-	ids, err := listSegments(o.Dir)
+	ids, strangers, err := listSegments(o.Dir)
 	if err != nil {
 		o.Logger.Warn("looking for dead journals failed", zap.Error(err))
 		return
+	}
+	for _, s := range strangers[:min(len(strangers), maxStrangersLogged)] {
+		o.Logger.Warn("something in the journal's directory has the name of a segment and is no file; passed over",
+			zap.Error(s.err()), zap.Int("of", len(strangers)))
 	}
 	epochs := byEpoch(ids)
 	m := readMaintenance(o.Dir)
@@ -58,7 +65,7 @@ func recoverDead(o Options, key sealKey) {
 // <segment>.torn, and a gap line and the final seal are appended.
 func recoverEpoch(o Options, key sealKey, segments []segmentID) error {
 	// A stream without a line may be one that is being claimed right now.
-	if info, err := os.Stat(segments[0].path(o.Dir)); err == nil && info.Size() == 0 {
+	if info, err := statRegular(segments[0].path(o.Dir)); err == nil && info.Size() == 0 {
 		lock, err := directoryLock(o.Dir, claimLockFile, true)
 		if err != nil {
 			return err
@@ -105,7 +112,7 @@ func recoverEpoch(o Options, key sealKey, segments []segmentID) error {
 
 // listEpoch returns the segments of one epoch.
 func listEpoch(dir string, epoch uint64) ([]segmentID, error) {
-	ids, err := listSegments(dir)
+	ids, _, err := listSegments(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +156,7 @@ func resume(o Options, key sealKey, segments []segmentID) (*stream, segmentTail,
 	}
 	s.flushed = s.chain
 	s.off = tail.end
-	f, err := os.OpenFile(last.path(o.Dir), os.O_RDWR, 0)
+	f, err := openRegular(last.path(o.Dir), os.O_RDWR, 0)
 	if err != nil {
 		return nil, tail, err
 	}
@@ -164,12 +171,12 @@ func moveTorn(path string, tail segmentTail) (hash string, err error) {
 	if tail.end == tail.size {
 		return "", nil
 	}
-	from, err := os.Open(path)
+	from, err := openRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return "", err
 	}
 	defer from.Close()
-	to, err := os.OpenFile(path+tornSuffix, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	to, err := openRegular(path+tornSuffix, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return "", err
 	}

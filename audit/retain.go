@@ -70,22 +70,22 @@ type storedSegment struct {
 
 // storedEpochs looks at the whole directory.
 func storedEpochs(dir string) (epochs [][]storedSegment, total int64, err error) {
-	ids, err := listSegments(dir)
+	ids, _, err := listSegments(dir)
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, epoch := range byEpoch(ids) {
 		var stored []storedSegment
 		for _, id := range epoch {
-			info, err := os.Stat(id.path(dir))
-			if errors.Is(err, fs.ErrNotExist) {
+			info, err := statRegular(id.path(dir))
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular) {
 				continue
 			}
 			if err != nil {
 				return nil, 0, err
 			}
 			s := storedSegment{segmentID: id, bytes: info.Size(), written: info.ModTime()}
-			if torn, err := os.Stat(id.path(dir) + tornSuffix); err == nil {
+			if torn, err := os.Lstat(id.path(dir) + tornSuffix); err == nil {
 				s.bytes += torn.Size()
 			}
 			total += s.bytes

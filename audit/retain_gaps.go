@@ -62,7 +62,7 @@ func (d doomedEpoch) gap(dir string) (Event, error) {
 
 // retentionGaps returns the retention gap lines of a segment.
 func retentionGaps(path string) ([]Event, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}

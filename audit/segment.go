@@ -58,25 +58,32 @@ func parseSegmentID(name string) (id segmentID, ok bool) {
 	return id, true
 }
 
-// listSegments returns the segments in dir, ordered.
-func listSegments(dir string) ([]segmentID, error) {
+// listSegments returns the segments in dir, ordered, and what only has the
+// name of one.
+func listSegments(dir string) (ids []segmentID, strangers []stranger, err error) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("listing the journal: %w", err)
+		return nil, nil, fmt.Errorf("listing the journal: %w", err)
 	}
 	defer d.Close()
-	names, err := d.Readdirnames(-1)
+	entries, err := d.ReadDir(-1)
 	if err != nil {
-		return nil, fmt.Errorf("listing the journal: %w", err)
+		return nil, nil, fmt.Errorf("listing the journal: %w", err)
 	}
-	ids := make([]segmentID, 0, len(names))
-	for _, name := range names {
-		if id, ok := parseSegmentID(name); ok {
+	ids = make([]segmentID, 0, len(entries))
+	for _, entry := range entries {
+		id, ok := parseSegmentID(entry.Name())
+		switch {
+		case !ok:
+		case entry.Type().IsRegular():
 			ids = append(ids, id)
+		default:
+			strangers = append(strangers, stranger{id, entry.Type()})
 		}
 	}
 	slices.SortFunc(ids, segmentID.compare)
-	return ids, nil
+	slices.SortFunc(strangers, func(a, b stranger) int { return a.compare(b.segmentID) })
+	return ids, strangers, nil
 }
 
 // byEpoch splits an ordered list into one list per epoch.

@@ -77,7 +77,7 @@ const tornWindow = flushBytes + MaxLineBytes
 
 // readTail reads a whole segment to find where it ends.
 func readTail(path string) (segmentTail, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return segmentTail{}, err
 	}
@@ -117,7 +117,7 @@ func readTail(path string) (segmentTail, error) {
 
 // lastLine returns the last whole line of a segment without reading the rest.
 func lastLine(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func lastLine(path string) ([]byte, error) {
 
 // firstLine returns the first line of a segment.
 func firstLine(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (p *pairing) unknown(e *Event) bool {
 // asks reads the same lines and hears of it there.
 func openIntents(dir string) map[intentID]struct{} {
 	open := map[intentID]struct{}{}
-	ids, err := listSegments(dir)
+	ids, _, err := listSegments(dir)
 	if err != nil {
 		return open
 	}

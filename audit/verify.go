@@ -122,7 +122,7 @@ func Verify(dir string, o VerifyOptions) (Report, error) {
 var errVanished = errors.New("the journal is being changed by somebody else")
 
 func verifyOnce(dir string, o VerifyOptions) (Report, error) {
-	ids, err := listSegments(dir)
+	ids, strangers, err := listSegments(dir)
 	if err != nil {
 		return Report{}, err
 	}
@@ -133,13 +133,16 @@ func verifyOnce(dir string, o VerifyOptions) (Report, error) {
 	epochs := byEpoch(ids)
 	for _, segments := range epochs {
 		if err := v.epoch(segments); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				err = errVanished
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular) {
+				err = errVanished // or was replaced: the next attempt lists it so
 			}
 			return v.report, err
 		}
 	}
-	v.missingEpochs(epochs)
+	for _, s := range strangers {
+		v.add(Fault{File: s.file(), Epoch: s.epoch, Segment: s.number, Message: notRegular(s.mode).Error()})
+	}
+	v.missingEpochs(epochs, strangers)
 	v.missingBeginnings()
 	v.head()
 	slices.Sort(v.report.KeyIDs)
@@ -168,8 +171,12 @@ type beginning struct {
 }
 
 // missingEpochs reports numbers that no stream has and no gap line explains.
-// Epochs are numbered from 1 without holes.
-func (v *verifier) missingEpochs(epochs [][]segmentID) {
+// Epochs are numbered from 1 without holes. Strangers are faults already.
+func (v *verifier) missingEpochs(epochs [][]segmentID, strangers []stranger) {
+	strange := make(map[uint64]bool, len(strangers))
+	for _, s := range strangers {
+		strange[s.epoch] = true
+	}
 	explained := func(epoch uint64) bool {
 		return slices.ContainsFunc(v.wholes, func(g Event) bool {
 			return epoch <= g.GapEpoch && epoch > g.GapEpoch-g.GapEpochs
@@ -179,7 +186,7 @@ func (v *verifier) missingEpochs(epochs [][]segmentID) {
 	for _, segments := range epochs {
 		epoch := segments[0].epoch
 		for ; next < epoch; next++ {
-			if explained(next) {
+			if strange[next] || explained(next) {
 				continue
 			}
 			if v.report.More > maxFaults { // somebody invented a file name

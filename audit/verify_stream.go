@@ -80,11 +80,6 @@ func (v *verifier) epoch(segments []segmentID) error {
 	return nil
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 func endsWithSeal(path string) bool {
 	line, err := lastLine(path)
 	if err != nil {
@@ -99,7 +94,7 @@ func endsWithSeal(path string) bool {
 func (c *streamCheck) join(next segmentID, torn int64) (bool, error) {
 	if !c.sealed {
 		// A segment is created before the one before it gets its seal.
-		if info, err := os.Stat(next.path(c.dir)); err == nil && info.Size() == 0 {
+		if info, err := statRegular(next.path(c.dir)); err == nil && info.Size() == 0 {
 			return false, nil
 		}
 		// The seal is there before the next segment's first line is: looked
@@ -126,7 +121,7 @@ func (c *streamCheck) join(next segmentID, torn int64) (bool, error) {
 
 // segment reads one file; torn is the number of bytes after its last line.
 func (c *streamCheck) segment(beginning bool) (torn int64, err error) {
-	f, err := os.Open(c.id.path(c.dir))
+	f, err := openRegular(c.id.path(c.dir), os.O_RDONLY, 0)
 	if err != nil {
 		return 0, err
 	}
