@@ -61,11 +61,26 @@ func (a *app) journalDir(cmd *cobra.Command, named string) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", withHint(fmt.Errorf("there is no journal in %s", dir), "name its directory with --audit-dir; 'attribproxy run' and 'attribproxy serve' make one")
 	case err != nil:
-		return "", fmt.Errorf("reading the journal: %w", err)
+		return "", unreadable(err)
 	case !info.IsDir():
 		return "", withHint(fmt.Errorf("%s is not a directory", dir), "name the directory that holds the .jsonl files")
 	}
+	// Each verb would find out, in words of its own.
+	d, err := os.Open(dir)
+	if err != nil {
+		return "", unreadable(err)
+	}
+	d.Close()
 	return dir, nil
+}
+
+// unreadable says what to do about a journal that cannot be read.
+func unreadable(err error) error {
+	err = fmt.Errorf("reading the journal: %w", err)
+	if errors.Is(err, fs.ErrPermission) {
+		return withHint(err, "name another directory with --audit-dir, or run this as the owner of that one")
+	}
+	return err
 }
 
 // filterFlags are the flags that select events.

@@ -4,7 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +53,40 @@ func TestAuditTailFollows(t *testing.T) {
 	}
 	if got := <-code; got != exitDone || stderr.Len() > 0 {
 		t.Errorf("exit code %d, %s", got, &stderr)
+	}
+}
+
+// What has a segment's name and is no file fails the check; other verbs tell
+// of it and go on.
+func TestAuditStranger(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "00000001-0001.jsonl"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const message = "00000001-0001.jsonl: not a regular file but a directory"
+	audit := func(args ...string) (code int, stdout, stderr string) {
+		var out, errs bytes.Buffer
+		code = run(t.Context(), append([]string{"audit"}, args...), strings.NewReader(""), &out, &errs, nil)
+		return code, out.String(), errs.String()
+	}
+	if code, stdout, stderr := audit("verify", dir); code != exitCheck || !strings.Contains(stdout, message) {
+		t.Errorf("verify: exit code %d, %s%s", code, stdout, stderr)
+	}
+	if code, stdout, stderr := audit("list", "--audit-dir", dir); code != exitFailed || !strings.Contains(stderr, message) {
+		t.Errorf("list: exit code %d, %s%s", code, stdout, stderr)
+	}
+}
+
+func TestJournalUnreadable(t *testing.T) {
+	t.Parallel()
+	denied := &fs.PathError{Op: "open", Path: "/var/lib/attribproxy/audit", Err: fs.ErrPermission}
+	var coded *codedError
+	if err := unreadable(denied); !errors.As(err, &coded) || !errors.Is(err, fs.ErrPermission) || !strings.Contains(coded.hint, "--audit-dir") {
+		t.Errorf("permission denied: %v, hint %+v", err, coded)
+	}
+	if err := unreadable(fs.ErrInvalid); errors.As(err, &coded) {
+		t.Errorf("another error: hint %q", coded.hint)
 	}
 }
 
