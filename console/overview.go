@@ -127,7 +127,7 @@ func (o *overview) fill(rep *report.Report, since string) {
 		outcome("attributed", "the proxy added the ID", "good", "attributed", t.Attributed),
 		outcome("already attributed", "the client had sent it", "good", "already-attributed", t.AlreadyAttributed),
 		outcome("replaced", "the ID took the place of another", "good", "replaced", t.Replaced),
-		{Label: "by template only", Why: "a pid- deployment inside the template", Tone: "good", Count: t.TemplateOnly},
+		{Label: "by template only", Why: "no rule matched, but the template holds a pid- deployment", Tone: "good", Count: t.TemplateOnly},
 	}
 	o.Untagged = []part{
 		outcome("no rule", "no rule matched", "warn", "no-rule", t.NoRule),
@@ -146,6 +146,7 @@ func (o *overview) fill(rep *report.Report, since string) {
 		{Label: "bypass", Why: "went past the proxy's eyes", Tone: "bad", Count: t.Bypass, Link: list("outcome", "bypass")},
 		{Label: "beside another ID", Why: "tagged, but perhaps only one of several IDs is read", Tone: "warn", Count: t.BesideOther},
 		{Label: "gaps", Why: "places where events are missing", Tone: "bad", Count: t.Gaps, Link: list("kind", string(audit.KindGap))},
+		{Label: "damaged", Why: "lines of the journal, of any time, that cannot be read; see attribproxy audit verify", Tone: "bad", Count: t.Damaged},
 	}
 	titles := map[store.Dimension][3]string{
 		store.ByRule: {"By rule", "Rule", "rule"}, store.ByTool: {"By tool", "Tool", "tool"},

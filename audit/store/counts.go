@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"strings"
 
 	"github.com/attribproxy/attribproxy/audit"
@@ -16,7 +17,7 @@ const (
 	ClassAttributed        // the proxy added the ID
 	ClassAlreadyAttributed // the client had sent it
 	ClassReplaced          // the proxy put it in the place of another
-	ClassTemplateOnly      // a pid- deployment in the template, no ID in the User-Agent that the rules know of
+	ClassTemplateOnly      // no rule matched, and the template has a pid- deployment
 	ClassConflictKept      // another ID was left as it was
 	ClassWouldAttribute    // observed only
 	ClassNoRule            // untagged: no rule matched
@@ -38,6 +39,7 @@ const (
 	outcomeReplaced          = "replaced"
 	outcomeConflictKept      = "conflict-kept"
 	outcomeWouldAttribute    = "would-attribute"
+	outcomeNoRule            = "no-rule"
 	outcomeExcluded          = "excluded"
 	outcomeNotEligible       = "not-eligible"
 	outcomeBatch             = "batch"
@@ -82,14 +84,14 @@ func Classify(e *audit.Event) Class {
 		return ClassNotEligible
 	case outcomeBatch:
 		return ClassBatch
-	}
-	switch {
-	case len(e.TemplateIDs) > 0:
-		return ClassTemplateOnly
-	case e.Outcome == outcomeConflictKept:
-		return ClassConflictKept
-	case e.Outcome == outcomeWouldAttribute:
-		return ClassWouldAttribute
+	case outcomeConflictKept:
+		return ClassConflictKept // an ID in the template makes neither this
+	case outcomeWouldAttribute:
+		return ClassWouldAttribute // nor that go away
+	case outcomeNoRule:
+		if len(e.TemplateIDs) > 0 {
+			return ClassTemplateOnly
+		}
 	}
 	return ClassNoRule
 }
@@ -246,5 +248,16 @@ func (c *Counts) Sum(more Counts) {
 		*c.of(class) += *more.of(class)
 	}
 	c.BesideOther += more.BesideOther
-	c.Missing += more.Missing
+	c.addMissing(more.Missing)
+}
+
+// addMissing counts n more events as missing. The numbers are what gap lines
+// say, of whatever size: they stop at the largest instead of beginning anew.
+func (c *Counts) addMissing(n uint64) { c.Missing = saturatingAdd(c.Missing, n) }
+
+func saturatingAdd(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
 }

@@ -25,7 +25,7 @@ var migrations embed.FS
 // indexVersion is what the index file says of itself (PRAGMA user_version). It
 // rises when events would be classified or stored in another way; an index of
 // any other version is made anew.
-const indexVersion = 1
+const indexVersion = 2
 
 // SQLite is a store in one file, which several processes may use at once.
 type SQLite struct {

@@ -1,11 +1,13 @@
 package store_test
 
 import (
+	"database/sql"
 	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/attribproxy/attribproxy/audit"
 	"github.com/attribproxy/attribproxy/audit/store"
 	"github.com/attribproxy/attribproxy/audit/store/storetest"
 )
@@ -32,4 +34,33 @@ func TestSQLite(t *testing.T) {
 // The suite itself is sound.
 func TestReference(t *testing.T) {
 	storetest.Run(t, func(testing.TB) store.Store { return storetest.NewReference() })
+}
+
+// An index that classified events in another way is made anew.
+func TestSQLiteOtherVersion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index.db")
+	s := index(t, path)
+	if err := s.Append(t.Context(), []audit.Event{storetest.Event(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "PRAGMA user_version = 1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	groups, err := index(t, path).Coverage(t.Context(), store.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := groups[0].Counts.Requests(); n != 0 {
+		t.Errorf("%d requests of an old index are still counted", n)
+	}
 }

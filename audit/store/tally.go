@@ -115,7 +115,7 @@ func (t *tally) addMissing(missing perDay) {
 		for i := range values {
 			values[i] = dayText(day)
 		}
-		t.group(values, 0).Counts.Missing += n
+		t.group(values, 0).Counts.addMissing(n)
 	}
 }
 

@@ -155,7 +155,7 @@ func (d *discovery) count(e *audit.Event, untagged map[untaggedKind]*sightings, 
 	case attribution.OutcomeAttributed, attribution.OutcomeReplaced:
 		tools.add(e)
 	case attribution.OutcomeNoRule, attribution.OutcomeWouldAttribute:
-		if len(e.TemplateIDs) > 0 {
+		if len(e.TemplateIDs) > 0 && attribution.Outcome(e.Outcome) == attribution.OutcomeNoRule {
 			d.TemplateOnly++
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -136,7 +137,7 @@ func (r *Reference) Coverage(_ context.Context, q store.Query, by ...store.Dimen
 	groups := map[string]*store.Group{}
 	spellings := map[string][]string{} // of the values in a group, one list a dimension, joined
 	for _, e := range r.events {
-		class := store.Classify(&e)
+		class := classOf(&e)
 		gap := e.Kind == audit.KindGap
 		match := q
 		match.Text = ""
@@ -165,9 +166,13 @@ func (r *Reference) Coverage(_ context.Context, q store.Query, by ...store.Dimen
 			if groups[k] == nil {
 				groups[k] = &store.Group{}
 			}
-			groups[k].Counts.Add(class, store.BesideOther(&e), 1)
+			groups[k].Counts.Add(class, besideOther(&e), 1)
 			if gap {
-				groups[k].Counts.Missing += e.Count
+				if n := &groups[k].Counts.Missing; *n > math.MaxUint64-e.Count {
+					*n = math.MaxUint64
+				} else {
+					*n += e.Count
+				}
 			}
 			spellings[k] = append(spellings[k], strings.Join(values, "\x00"))
 		}
@@ -243,10 +248,7 @@ func values(e *audit.Event, d store.Dimension) []string {
 			return []string{fmt.Sprint(e.Status)}
 		}
 	case store.ByID:
-		list = e.IDs
-		if store.Classify(e) == store.ClassTemplateOnly {
-			list = e.TemplateIDs
-		}
+		list = trackingIDs(e)
 	case store.ByLabel:
 		list = e.Labels
 	default:
