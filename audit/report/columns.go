@@ -45,6 +45,7 @@ func columns() []column {
 		{"beside_other", "beside another ID", false, func(s Summary) uint64 { return s.BesideOther }},
 		{"gaps", "gaps", false, func(s Summary) uint64 { return s.Gaps }},
 		{"missing", "missing", false, func(s Summary) uint64 { return s.Missing }},
+		{"damaged", "damaged", false, func(s Summary) uint64 { return s.Damaged }},
 	}
 }
 
@@ -102,6 +103,7 @@ func account(s Summary) []section {
 			{"bypass", s.Bypass, "went through a tunnel that is not looked into"},
 			{"unknown", s.Unknown, "about to be sent; no outcome on record"},
 			{"gaps", s.Gaps, missing},
+			{"damaged", s.Damaged, "lines of the journal, of any time, that cannot be read; see 'attribproxy audit verify'"},
 			{"beside another ID", s.BesideOther, "tagged, with another ID in the same User-Agent"},
 		}},
 	}

@@ -11,8 +11,9 @@ import (
 
 // Gate is the demand that a coverage be high enough.
 type Gate struct {
-	Minimum    float64 // percent
-	AllowEmpty bool    // no eligible writes at all are as good as all of them tagged
+	Minimum      float64 // percent
+	AllowEmpty   bool    // no eligible writes at all are as good as all of them tagged
+	AllowDamaged bool    // lines of the journal that cannot be read do not matter
 }
 
 // Verdict is what a gate says of a report.
@@ -22,9 +23,19 @@ type Verdict struct {
 }
 
 // Judge holds a report against the gate. It compares what was counted, not what
-// was rounded.
+// was rounded. Lines that cannot be read may have been untagged writes.
 func (g Gate) Judge(r *Report) Verdict {
-	s := r.Total
+	v := g.coverage(r.Total)
+	if g.damaged(r.Total) {
+		return Verdict{false, plural(r.Total.Damaged, "line") + " of the journal cannot be read; " + v.Reason}
+	}
+	return v
+}
+
+func (g Gate) damaged(s Summary) bool { return s.Damaged > 0 && !g.AllowDamaged }
+
+// coverage judges what can be read.
+func (g Gate) coverage(s Summary) Verdict {
 	minimum := number(g.Minimum) + " %"
 	switch {
 	case s.Eligible == 0 && g.AllowEmpty:
@@ -52,6 +63,9 @@ func Beside(s Summary) []string {
 			gap += fmt.Sprintf(", %s known to be missing", plural(s.Missing, "event"))
 		}
 		said = append(said, gap)
+	}
+	if s.Damaged > 0 {
+		said = append(said, plural(s.Damaged, "line")+" of the journal that cannot be read")
 	}
 	if s.Failed > 0 {
 		said = append(said, plural(s.Failed, "write")+" not answered with success")
@@ -131,7 +145,11 @@ func (g Gate) JUnit(w io.Writer, r *Report) error {
 	suite.Case.Out = out
 	if !verdict.Passed {
 		suite.Failures = 1
-		suite.Case.Failure = &junitFailure{Message: verdict.Reason, Type: "coverage", Text: verdict.Reason}
+		kind := "coverage"
+		if g.damaged(r.Total) {
+			kind = "damaged"
+		}
+		suite.Case.Failure = &junitFailure{Message: verdict.Reason, Type: kind, Text: verdict.Reason}
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err

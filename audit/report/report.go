@@ -93,6 +93,7 @@ type Summary struct {
 	Eligible uint64   `json:"eligible"` // the denominator
 	Tagged   uint64   `json:"tagged"`   // the numerator
 	Untagged uint64   `json:"untagged"`
+	Damaged  uint64   `json:"damaged"` // lines of the whole journal that cannot be read; in the total only
 	Counts
 }
 
@@ -169,6 +170,9 @@ func Build(ctx context.Context, s store.Store, o Options) (*Report, error) {
 		return nil, fmt.Errorf("counting the events: %w", err)
 	}
 	r.Total = summarize(tables[0][0].Counts)
+	if r.Total.Damaged, err = store.Damaged(ctx, s); err != nil {
+		return nil, fmt.Errorf("counting the lines that cannot be read: %w", err)
+	}
 	for i, g := range o.By {
 		r.Tables = append(r.Tables, table(g, tables[i+1], o.Limit))
 	}

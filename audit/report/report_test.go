@@ -77,10 +77,10 @@ func testEvents() []audit.Event {
 	return events
 }
 
-func build(t testing.TB, events []audit.Event, o report.Options) *report.Report {
+func build(t testing.TB, events []audit.Event, o report.Options, reached ...store.Position) *report.Report {
 	t.Helper()
 	s := storetest.NewReference()
-	if err := s.Append(t.Context(), events); err != nil {
+	if err := s.Append(t.Context(), events, reached...); err != nil {
 		t.Fatal(err)
 	}
 	if o.Source == "" {
@@ -99,7 +99,7 @@ func standard(t testing.TB) *report.Report {
 		By:     []report.Grouping{{store.ByDay}, {store.ByRule}, {store.ByTool, store.ByOutcome}, {"label:team"}},
 		Source: "/srv/<audit>|\x1b[31m",
 		Query:  store.Query{Filter: audit.Filter{Since: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}},
-	})
+	}, store.Position{Epoch: 1, Segment: 1, Damaged: 2}, store.Position{Epoch: 2, Segment: 1, Damaged: 1})
 }
 
 // Every form of the report, as it is.
@@ -160,7 +160,7 @@ func TestEveryFormStatesLimits(t *testing.T) {
 				t.Errorf("%s does not say %q", format, want)
 			}
 		}
-		for _, want := range []string{"unknown", "conflict", "excluded", "failed"} {
+		for _, want := range []string{"unknown", "conflict", "excluded", "failed", "damaged"} {
 			if !strings.Contains(strings.ToLower(out), want) {
 				t.Errorf("%s does not show %s", format, want)
 			}
@@ -306,10 +306,42 @@ func TestGate(t *testing.T) {
 		{0, 0, report.Gate{Minimum: 0}, false},
 		{0, 0, report.Gate{Minimum: 95, AllowEmpty: true}, true},
 		{0, 1, report.Gate{Minimum: 95, AllowEmpty: true}, false},
+		{1, 0, report.Gate{Minimum: 95, AllowDamaged: true}, true},
 	} {
 		r := build(t, of(c.tagged, c.untagged), report.Options{})
 		if got := c.gate.Judge(r); got.Passed != c.want || got.Reason == "" {
 			t.Errorf("%d tagged, %d not, %+v: %+v", c.tagged, c.untagged, c.gate, got)
+		}
+	}
+}
+
+// Lines that cannot be read may have been untagged writes: whatever the
+// coverage, it is not shown, unless the gate is told to pass over them.
+func TestGateDamaged(t *testing.T) {
+	damaged := store.Position{Epoch: 1, Segment: 1, Damaged: 3}
+	tagged := []audit.Event{event(1, func(*audit.Event) {})}
+	for _, c := range []struct {
+		events []audit.Event
+		gate   report.Gate
+		want   bool
+	}{
+		{tagged, report.Gate{Minimum: 95}, false},
+		{tagged, report.Gate{Minimum: 95, AllowEmpty: true}, false},
+		{tagged, report.Gate{Minimum: 95, AllowDamaged: true}, true},
+		{nil, report.Gate{AllowEmpty: true}, false},
+		{nil, report.Gate{AllowDamaged: true}, false},
+		{nil, report.Gate{AllowEmpty: true, AllowDamaged: true}, true},
+	} {
+		r := build(t, c.events, report.Options{}, damaged)
+		if r.Total.Damaged != 3 {
+			t.Fatalf("%d damaged lines", r.Total.Damaged)
+		}
+		got := c.gate.Judge(r)
+		if got.Passed != c.want || strings.Contains(got.Reason, "3 lines of the journal cannot be read") == c.gate.AllowDamaged {
+			t.Errorf("%d events, %+v: %+v", len(c.events), c.gate, got)
+		}
+		if said := strings.Join(report.Beside(r.Total), "\n"); !strings.Contains(said, "3 lines") {
+			t.Errorf("beside: %q", said)
 		}
 	}
 }

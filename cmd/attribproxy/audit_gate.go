@@ -20,7 +20,9 @@ func (a *app) auditGateCommand() *cobra.Command {
 		Long: `Ends with exit code 3 when the coverage, as 'attribproxy audit report' counts it, is
 below --min-coverage percent. It compares what was counted, not what was rounded.
 Without eligible writes nothing is shown to be covered, and the gate fails as
-well, unless --allow-empty says that this is as it should be.
+well, unless --allow-empty says that this is as it should be. Lines of the journal
+that cannot be read may have been untagged writes, whenever they were written: with
+any of them the gate fails, unless --allow-damaged passes over them.
 
 Writes with an unknown outcome, failed ones and gaps in the journal are said
 beside the verdict; they do not change it.`,
@@ -52,6 +54,7 @@ beside the verdict; they do not change it.`,
 	flags := cmd.Flags()
 	flags.Float64Var(&gate.Minimum, "min-coverage", 0, "least coverage, in percent")
 	flags.BoolVar(&gate.AllowEmpty, "allow-empty", false, "pass when there were no eligible writes")
+	flags.BoolVar(&gate.AllowDamaged, "allow-damaged", false, "pass over lines of the journal that cannot be read")
 	flags.StringVar(&junit, "junit", "", "file to write the verdict to as JUnit XML")
 	return cmd
 }
@@ -79,6 +82,8 @@ func (a *app) judge(gate report.Gate, r *report.Report, asJSON bool) error {
 	switch {
 	case verdict.Passed:
 		return nil
+	case r.Total.Damaged > 0 && !gate.AllowDamaged:
+		return checkFailed("'attribproxy audit verify' says which; --allow-damaged passes over them", "lines of the journal cannot be read")
 	case r.Total.Eligible == 0:
 		return checkFailed("--allow-empty passes a time without eligible writes", "there is no coverage to speak of")
 	}
