@@ -63,9 +63,7 @@ func newChart(rows []report.Row) *chart {
 			s := byDay[day.AddDate(0, 0, i)]
 			b.Tagged, b.Eligible = b.Tagged+s.tagged, b.Eligible+s.eligible
 		}
-		if b.Eligible > 0 {
-			b.Percent = percent(float64(b.Tagged) / float64(b.Eligible))
-		}
+		b.Percent = percent(b.Tagged, b.Eligible)
 		c.Max = max(c.Max, b.Eligible)
 		c.Bars = append(c.Bars, b)
 	}

@@ -113,9 +113,7 @@ func (s *Server) serveOverview(ready *once) http.HandlerFunc {
 func (o *overview) fill(rep *report.Report, since string) {
 	t := rep.Total
 	o.Total, o.Limits = t, rep.Limits
-	if t.Coverage != nil {
-		o.Percent = percent(*t.Coverage / 100)
-	}
+	o.Percent = percent(t.Tagged, t.Eligible)
 	list := func(values ...string) string {
 		f := filter{}
 		return f.link("/events", append(values, "since", since)...)
@@ -176,8 +174,9 @@ func breakdownOf(row report.Row, link func(string) string) breakdownRow {
 	default:
 		r.Link = link(r.Name)
 	}
-	if row.Coverage != nil {
-		r.Percent, r.Share = percent(*row.Coverage/100), *row.Coverage
+	if row.Eligible > 0 {
+		r.Percent = percent(row.Tagged, row.Eligible)
+		r.Share = 100 * float64(row.Tagged) / float64(row.Eligible)
 	}
 	return r
 }

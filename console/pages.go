@@ -10,6 +10,8 @@ import (
 	"net/url"
 
 	"go.uber.org/zap"
+
+	"github.com/attribproxy/attribproxy/audit/store"
 )
 
 //go:embed templates/*.html
@@ -25,7 +27,7 @@ type pages struct {
 
 func parsePages() (*pages, error) {
 	p := &pages{sets: map[string]*template.Template{}}
-	funcs := template.FuncMap{"n": thousands, "percent": percent}
+	funcs := template.FuncMap{"n": thousands}
 	for _, name := range []string{"overview", "live", "list", "event", "rules", "reports", "problem"} {
 		t, err := template.New(name).Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {
@@ -125,16 +127,13 @@ func (s *Server) note(p *page, st *lease) {
 	}
 }
 
-func percent(ratio float64) string {
-	// 99.96 % is not all: never round up to it.
-	p := ratio * 100
-	if s := fmt.Sprintf("%.1f", p); (s != "100.0" || ratio == 1) && (s != "0.0" || ratio == 0) {
-		return s
+// percent is a coverage as reports show it; "" without eligible writes.
+func percent(tagged, eligible uint64) string {
+	p, ok := store.PercentOf(tagged, eligible)
+	if !ok {
+		return ""
 	}
-	if p > 50 {
-		return "99.9"
-	}
-	return "0.1"
+	return p.String()
 }
 
 // escape is for values in addresses that code puts together.

@@ -10,12 +10,22 @@ import (
 	"github.com/attribproxy/attribproxy/console"
 )
 
-func TestPercentNeverRoundsToAllOrNothing(t *testing.T) {
-	for ratio, want := range map[float64]string{
-		0: "0.0", 1: "100.0", .99999: "99.9", .9994: "99.9", .00001: "0.1", .5: "50.0", .8441: "84.4",
+func TestPercentNeverRoundsUp(t *testing.T) {
+	for _, c := range []struct {
+		tagged, eligible uint64
+		want             string
+	}{
+		{0, 0, ""},
+		{0, 1, "0.0"},
+		{1, 1, "100.0"},
+		{99_999, 100_000, "99.9"},
+		{8, 12, "66.6"},
+		{7, 11, "63.6"},
+		{29, 100, "29.0"},
+		{57, 100, "57.0"},
 	} {
-		if got := console.Percent(ratio); got != want {
-			t.Errorf("%v is shown as %s, want %s", ratio, got, want)
+		if got := console.Percent(c.tagged, c.eligible); got != c.want {
+			t.Errorf("%d of %d is shown as %s, want %s", c.tagged, c.eligible, got, c.want)
 		}
 	}
 }

@@ -25,9 +25,6 @@ func PercentOf(part, whole uint64) (p Percent, ok bool) {
 // String writes the percentage without the sign, such as 66.6.
 func (p Percent) String() string { return fmt.Sprintf("%d.%d", p/10, p%10) }
 
-// Float is the percentage for drawing.
-func (p Percent) Float() float64 { return float64(p) / 10 }
-
 // MarshalJSON writes the same as String, as a number.
 func (p Percent) MarshalJSON() ([]byte, error) { return []byte(p.String()), nil }
 
