@@ -71,6 +71,8 @@ type committer struct {
 	unlogged   uint64    // losses since then
 	nextSweep  time.Time
 	gaps       []Event // the retention gaps of this process's last sweep
+	// A clock that is not believed was logged.
+	clockWarned bool
 }
 
 // run commits until the journal is closed.
@@ -314,7 +316,8 @@ func (c *committer) housekeeping() {
 	if c.stream.chain.first != 0 && now.Sub(c.stream.opened) >= c.o.SegmentAge {
 		c.rotate()
 	}
-	if !now.Before(c.nextSweep) {
+	// A sweep further off than that was set by a clock that was ahead.
+	if !now.Before(c.nextSweep) || c.nextSweep.Sub(now) > sweepInterval {
 		c.nextSweep = now.Add(sweepInterval)
 		c.sweep()
 		c.mu.Lock()

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"crypto/ed25519"
+	"os"
 	"time"
 )
 
@@ -46,6 +47,18 @@ func SweepNow(o Options) {
 	o, _ = o.withDefaults()
 	m.write(o)
 }
+
+// TrustClock makes at the newest time that the directory's sweeps believe.
+func TrustClock(o Options, at time.Time) {
+	m := readMaintenance(o.Dir)
+	m.Trusted, m.Doubted = at, time.Time{}
+	o, _ = o.withDefaults()
+	_ = os.MkdirAll(o.Dir, 0o700)
+	m.write(o)
+}
+
+// LastSweep is when retention was last applied.
+func LastSweep(o Options) time.Time { return readMaintenance(o.Dir).Swept }
 
 // SignSeal seals with any key.
 func SignSeal(private ed25519.PrivateKey, e *Event) {

@@ -47,7 +47,9 @@ type Options struct {
 	// sealed and the next begun; 0 means 24 hours.
 	SegmentAge time.Duration
 	// RetainAge deletes sealed segments whose file was last written longer
-	// ago; 0 keeps them for ever.
+	// ago; 0 keeps them for ever. A clock that leaps ahead, by more than
+	// 30 days or half of RetainAge, whichever is less (but at least two
+	// days), is believed only when it has gone on from there for a day.
 	RetainAge time.Duration
 	// RetainBytes deletes the oldest sealed segments while all files of the
 	// directory together are larger; 0 means no limit.

@@ -17,6 +17,10 @@ type maintenance struct {
 	Closed uint64    `json:"closed"` // every epoch up to here has its final seal,
 	Open   []uint64  `json:"open"`   // but for these
 	Swept  time.Time `json:"swept"`  // when retention was last applied
+	// The newest time that age is measured against, and a later one that was
+	// seen first and is not believed yet; see believe.
+	Trusted time.Time `json:"trusted,omitzero"`
+	Doubted time.Time `json:"doubted,omitzero"`
 	// The segment in which the last sweep's gap lines stand.
 	GapEpoch   uint64 `json:"gap_epoch"`
 	GapSegment uint64 `json:"gap_segment"`

@@ -40,7 +40,8 @@ func (c *committer) retain() error {
 	if err != nil {
 		return err
 	}
-	r := retention{committer: c, total: total}
+	r := retention{committer: c, total: total, now: m.believe(m.Swept, c.o.RetainAge)}
+	c.warnOfClock(m, stored)
 	if len(stored) > 0 {
 		r.newest = stored[len(stored)-1][0].epoch
 	}
@@ -102,7 +103,8 @@ func storedEpochs(dir string) (epochs [][]storedSegment, total int64, err error)
 type retention struct {
 	*committer
 	total   int64
-	newest  uint64 // the highest epoch there is
+	now     time.Time // what age is measured against
+	newest  uint64    // the highest epoch there is
 	doomed  []doomedEpoch
 	unlocks []func()
 }
@@ -130,11 +132,10 @@ func (r *retention) plan(epochs [][]storedSegment) {
 		return cmp.Or(a.segments[a.taken].written.Compare(b.segments[b.taken].written),
 			cmp.Compare(a.segments[0].epoch, b.segments[0].epoch))
 	}
-	now := r.o.Now()
 	all := slices.Clone(queues)
 	for len(queues) > 0 {
 		q := slices.MinFunc(queues, oldest)
-		old := r.o.RetainAge > 0 && now.Sub(q.segments[q.taken].written) > r.o.RetainAge
+		old := r.tooOld(q.segments[q.taken].written, r.now)
 		large := r.o.RetainBytes > 0 && r.total > r.o.RetainBytes
 		if !old && !large {
 			break

@@ -115,6 +115,7 @@ func TestRetainKeepsHeads(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.RetainAge = 24 * time.Hour
+	audit.TrustClock(o, time.Now())
 	j = open(t, o)
 	record(t, j, event(1))
 	waitFor(t, "the old stream to go", func() bool { return len(segments(t, o.Dir)) == 1 })

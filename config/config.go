@@ -193,6 +193,9 @@ type Audit struct {
 	SegmentAge Duration `json:"segmentAge"`
 
 	// RetainAge removes whole files older than this; 0s keeps them for ever.
+	// A clock that leaps ahead, by more than 30 days or half of this, whichever
+	// is less (but at least two days), makes no file old until it has gone on
+	// from there for a day.
 	// Default 400d.
 	RetainAge Duration `json:"retainAge"`
 
