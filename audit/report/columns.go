@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -85,7 +84,7 @@ func account(s Summary) []section {
 			{"attributed", s.Attributed, "attribproxy added the ID"},
 			{"already attributed", s.AlreadyAttributed, "the client had sent the ID itself"},
 			{"replaced", s.Replaced, "attribproxy put the ID in the place of another"},
-			{"by template only", s.TemplateOnly, "the template holds an ID, the User-Agent was not tagged"},
+			{"by template only", s.TemplateOnly, "no rule matched, but the template holds an ID"},
 		}},
 		{"Untagged, and answered with success", []part{
 			{"no rule", s.NoRule, "no rule matched"},
@@ -112,22 +111,12 @@ func account(s Summary) []section {
 // noCoverage is what stands in the place of a percentage.
 const noCoverage = "no eligible writes"
 
-// percent writes a coverage. It never rounds up: 100 % is all.
+// percent writes a coverage.
 func percent(s Summary) string {
 	if s.Coverage == nil {
 		return noCoverage
 	}
-	return percentOf(*s.Coverage)
-}
-
-func percentOf(p float64) string {
-	switch {
-	case p >= 100:
-		return "100 %"
-	case p > 0 && p < 0.1:
-		return "< 0.1 %"
-	}
-	return strconv.FormatFloat(math.Floor(p*10)/10, 'f', 1, 64) + " %"
+	return s.Coverage.String() + " %"
 }
 
 // shortPercent is percent where there is little room.

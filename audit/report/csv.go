@@ -43,7 +43,7 @@ func CSV(w io.Writer, r *Report) error {
 		}
 		coverage := ""
 		if s.Coverage != nil {
-			coverage = strconv.FormatFloat(*s.Coverage, 'f', 4, 64)
+			coverage = s.Coverage.String()
 		}
 		row = append(row, coverage)
 		for _, c := range columns() {

@@ -4,14 +4,17 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"math"
+	"math/big"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/attribproxy/attribproxy/audit/store"
 )
 
 // Gate is the demand that a coverage be high enough.
 type Gate struct {
-	Minimum      float64 // percent
+	Minimum      float64 // percent; what is meant is the decimal that number writes
 	AllowEmpty   bool    // no eligible writes at all are as good as all of them tagged
 	AllowDamaged bool    // lines of the journal that cannot be read do not matter
 }
@@ -43,9 +46,18 @@ func (g Gate) coverage(s Summary) Verdict {
 	case s.Eligible == 0:
 		return Verdict{false, fmt.Sprintf("there were no eligible writes that Azure answered with success, so a coverage of %s is not shown", minimum)}
 	}
-	said := fmt.Sprintf("coverage is %s (%d of %d eligible writes), the minimum is %s", percent(s), s.Tagged, s.Eligible, minimum)
-	// The slack is what the division and the minimum's own binary form may cost.
-	return Verdict{float64(s.Tagged)*100 >= g.Minimum*float64(s.Eligible)-1e-9*float64(s.Eligible), said}
+	least, ok := new(big.Rat).SetString(number(g.Minimum))
+	if !ok {
+		return Verdict{false, minimum + " is no percentage"}
+	}
+	// Cut off behind as many digits as the minimum has, the coverage that is
+	// shown is never on the other side of the minimum than the one compared.
+	_, behind, _ := strings.Cut(number(g.Minimum), ".")
+	said := fmt.Sprintf("coverage is %s %% (%d of %d eligible writes), the minimum is %s",
+		store.ExactPercent(s.Tagged, s.Eligible, max(1, len(behind))), s.Tagged, s.Eligible, minimum)
+	tagged, eligible := new(big.Int).SetUint64(s.Tagged), new(big.Int).SetUint64(s.Eligible)
+	coverage := new(big.Rat).SetFrac(tagged.Mul(tagged, big.NewInt(100)), eligible)
+	return Verdict{coverage.Cmp(least) >= 0, said}
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
@@ -133,7 +145,7 @@ func (g Gate) JUnit(w io.Writer, r *Report) error {
 		property("until", r.Until.Format(time.RFC3339))
 	}
 	if r.Total.Coverage != nil {
-		property("coverage", strconv.FormatFloat(math.Floor(*r.Total.Coverage*1e4)/1e4, 'f', 4, 64))
+		property("coverage", r.Total.Coverage.String())
 	}
 	for _, c := range columns() {
 		property(c.name, strconv.FormatUint(c.value(r.Total), 10))

@@ -87,13 +87,13 @@ type Report struct {
 
 // Summary is counts with what follows from them.
 type Summary struct {
-	Coverage *float64 `json:"coverage"` // percent; null when there were no eligible writes
-	Requests uint64   `json:"requests"` // all on record
-	Answered uint64   `json:"answered"` // by ARM with 2xx
-	Eligible uint64   `json:"eligible"` // the denominator
-	Tagged   uint64   `json:"tagged"`   // the numerator
-	Untagged uint64   `json:"untagged"`
-	Damaged  uint64   `json:"damaged"` // lines of the whole journal that cannot be read; in the total only
+	Coverage *store.Percent `json:"coverage"` // null when there were no eligible writes
+	Requests uint64         `json:"requests"` // all on record
+	Answered uint64         `json:"answered"` // by ARM with 2xx
+	Eligible uint64         `json:"eligible"` // the denominator
+	Tagged   uint64         `json:"tagged"`   // the numerator
+	Untagged uint64         `json:"untagged"`
+	Damaged  uint64         `json:"damaged"` // lines of the whole journal that cannot be read; in the total only
 	Counts
 }
 
@@ -189,8 +189,7 @@ func summarize(c Counts) Summary {
 		Requests: c.Requests(), Answered: c.Answered(), Eligible: c.Eligible(),
 		Tagged: c.Tagged(), Untagged: c.Untagged(), Counts: c,
 	}
-	if ratio, ok := c.Coverage(); ok {
-		percent := ratio * 100
+	if percent, ok := c.Coverage(); ok {
 		s.Coverage = &percent
 	}
 	return s

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -279,18 +280,19 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-func TestGate(t *testing.T) {
-	of := func(tagged, untagged int) []audit.Event {
-		var events []audit.Event
-		for i := range tagged + untagged {
-			events = append(events, event(uint64(i+1), func(e *audit.Event) {
-				if i >= tagged {
-					e.Outcome = "no-rule"
-				}
-			}))
-		}
-		return events
+func writes(tagged, untagged int) []audit.Event {
+	var events []audit.Event
+	for i := range tagged + untagged {
+		events = append(events, event(uint64(i+1), func(e *audit.Event) {
+			if i >= tagged {
+				e.Outcome = "no-rule"
+			}
+		}))
 	}
+	return events
+}
+
+func TestGate(t *testing.T) {
 	for _, c := range []struct {
 		tagged, untagged int
 		gate             report.Gate
@@ -308,7 +310,7 @@ func TestGate(t *testing.T) {
 		{0, 1, report.Gate{Minimum: 95, AllowEmpty: true}, false},
 		{1, 0, report.Gate{Minimum: 95, AllowDamaged: true}, true},
 	} {
-		r := build(t, of(c.tagged, c.untagged), report.Options{})
+		r := build(t, writes(c.tagged, c.untagged), report.Options{})
 		if got := c.gate.Judge(r); got.Passed != c.want || got.Reason == "" {
 			t.Errorf("%d tagged, %d not, %+v: %+v", c.tagged, c.untagged, c.gate, got)
 		}
@@ -342,6 +344,66 @@ func TestGateDamaged(t *testing.T) {
 		}
 		if said := strings.Join(report.Beside(r.Total), "\n"); !strings.Contains(said, "3 lines") {
 			t.Errorf("beside: %q", said)
+		}
+	}
+}
+
+// What is shown never speaks against the verdict, and no share is off by what
+// floats cannot hold.
+func TestGateSays(t *testing.T) {
+	for _, c := range []struct {
+		tagged, untagged int
+		minimum          float64
+		passed           bool
+		reason           string
+	}{
+		{29, 71, 29, true, "coverage is 29.0 % (29 of 100 eligible writes), the minimum is 29 %"},
+		{57, 43, 57, true, "coverage is 57.0 % (57 of 100 eligible writes), the minimum is 57 %"},
+		{57, 43, 57.000000000001, false, "coverage is 57.000000000000 % (57 of 100 eligible writes), the minimum is 57.000000000001 %"},
+		{7, 4, 63.63, true, "coverage is 63.63 % (7 of 11 eligible writes), the minimum is 63.63 %"},
+		{7, 4, 63.64, false, "coverage is 63.63 % (7 of 11 eligible writes), the minimum is 63.64 %"},
+		{2, 1, 66.65, true, "coverage is 66.66 % (2 of 3 eligible writes), the minimum is 66.65 %"},
+		{2, 1, 66.67, false, "coverage is 66.66 % (2 of 3 eligible writes), the minimum is 66.67 %"},
+		{2, 1, 67, false, "coverage is 66.6 % (2 of 3 eligible writes), the minimum is 67 %"},
+		{2, 0, 100, true, "coverage is 100.0 % (2 of 2 eligible writes), the minimum is 100 %"},
+		{0, 0, 0, false, "there were no eligible writes that Azure answered with success, so a coverage of 0 % is not shown"},
+		{1, 0, math.NaN(), false, "NaN % is no percentage"},
+	} {
+		r := build(t, writes(c.tagged, c.untagged), report.Options{})
+		want := report.Verdict{Passed: c.passed, Reason: c.reason}
+		if diff := cmp.Diff(want, report.Gate{Minimum: c.minimum}.Judge(r)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// Every form shows the same percentage.
+func TestSamePercentage(t *testing.T) {
+	for _, c := range []struct {
+		tagged, untagged int
+		want             string
+	}{{29, 71, "29.0"}, {57, 43, "57.0"}, {7, 4, "63.6"}, {2, 1, "66.6"}, {8, 4, "66.6"}, {1, 0, "100.0"}, {0, 1, "0.0"}} {
+		r := build(t, writes(c.tagged, c.untagged), report.Options{By: []report.Grouping{{store.ByDay}}})
+		for format, shown := range map[string]string{
+			"text": "coverage  " + c.want + " %\n", "markdown": "Attribution coverage: " + c.want + " %\n",
+			"csv": "\ntotal,," + c.want + ",", "json": `"coverage": ` + c.want + ",\n",
+			"html": "<title>Attribution coverage: " + c.want + " %</title>",
+		} {
+			f, _ := report.RendererFor(format)
+			var b bytes.Buffer
+			if err := f(&b, r); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(b.String(), shown) {
+				t.Errorf("%s of %d and %d does not contain %q", format, c.tagged, c.untagged, shown)
+			}
+		}
+		var b bytes.Buffer
+		if err := (report.Gate{}).JUnit(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		if want := `name="coverage" value="` + c.want + `"`; !strings.Contains(b.String(), want) {
+			t.Errorf("JUnit does not contain %s", want)
 		}
 	}
 }

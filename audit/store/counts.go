@@ -196,14 +196,9 @@ func (c Counts) Answered() uint64 { return c.Eligible() + c.Excluded + c.NotElig
 // Requests is all requests on record, whatever came of them.
 func (c Counts) Requests() uint64 { return c.Answered() + c.Failed + c.Rejected + c.Bypass }
 
-// Coverage is the part of the eligible writes that carried the ID, from 0 to
-// 1; ok is false when there were none.
-func (c Counts) Coverage() (ratio float64, ok bool) {
-	if c.Eligible() == 0 {
-		return 0, false
-	}
-	return float64(c.Tagged()) / float64(c.Eligible()), true
-}
+// Coverage is the part of the eligible writes that carried the ID; ok is false
+// when there were none.
+func (c Counts) Coverage() (p Percent, ok bool) { return PercentOf(c.Tagged(), c.Eligible()) }
 
 // Group is the counts of the events that have the same values in the
 // dimensions asked for.
