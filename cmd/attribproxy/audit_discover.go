@@ -51,6 +51,7 @@ type discovery struct {
 	Untagged     int              `json:"untagged"`
 	TemplateOnly int              `json:"template_only"` // tagged by their template alone
 	InBatches    int              `json:"in_batches"`    // which no proxy can tag
+	LeftOut      int              `json:"left_out"`      // untagged, and of a name that no rule can hold
 	Groups       []discoveryGroup `json:"groups"`        // the largest first
 	Rules        []proposedRule   `json:"rules"`
 	Tools        []toolFix        `json:"tools"`
@@ -68,6 +69,8 @@ type discoveryGroup struct {
 	ResourceType  string    `json:"resource_type,omitempty"`
 	Last          time.Time `json:"last"`
 	Event         string    `json:"event"` // the latest, as 'audit show' takes it
+
+	noRule bool // see ruleable
 }
 
 // toolFix is how a tool carries an ID without the proxy.
@@ -179,10 +182,14 @@ func (s *sightings) add(more sightings) {
 // group fills in the groups and, of what no rule matched, the rules.
 func (d *discovery) group(untagged map[untaggedKind]*sightings) {
 	names := map[string][]string{} // resource groups by subscription
+	odd := map[untaggedKind]bool{}
 	kinds := slices.SortedFunc(maps.Keys(untagged), func(x, y untaggedKind) int {
 		return cmp.Or(untagged[x].last.Compare(untagged[y].last), cmp.Compare(fmt.Sprint(x), fmt.Sprint(y)))
 	})
 	for _, k := range kinds {
+		if odd[k] = !ruleable(k); odd[k] {
+			continue // its name stands for itself
+		}
 		key := strings.ToLower(k.subscription)
 		names[key] = append(names[key], k.group)
 	}
@@ -193,10 +200,13 @@ func (d *discovery) group(untagged map[untaggedKind]*sightings) {
 	groups := map[string]*discoveryGroup{}
 	for _, k := range kinds {
 		pattern := patterns[strings.ToLower(k.subscription)][strings.ToLower(k.group)]
-		key := strings.ToLower(strings.Join([]string{k.outcome, k.tool, k.subscription, pattern, k.resourceType}, "\x00"))
+		if odd[k] {
+			pattern = k.group
+		}
+		key := strings.ToLower(strings.Join([]string{fmt.Sprint(odd[k]), k.outcome, k.tool, k.subscription, pattern, k.resourceType}, "\x00"))
 		g := groups[key]
 		if g == nil {
-			g = &discoveryGroup{Outcome: k.outcome, Tool: k.tool, Subscription: k.subscription, ResourceGroup: pattern, ResourceType: k.resourceType}
+			g = &discoveryGroup{Outcome: k.outcome, Tool: k.tool, Subscription: k.subscription, ResourceGroup: pattern, ResourceType: k.resourceType, noRule: odd[k]}
 			groups[key] = g
 		}
 		sum := sightings{g.Count, g.Last, g.Event}
@@ -205,6 +215,9 @@ func (d *discovery) group(untagged map[untaggedKind]*sightings) {
 	}
 	for _, g := range groups {
 		d.Groups = append(d.Groups, *g)
+		if g.noRule && g.Outcome == string(attribution.OutcomeNoRule) {
+			d.LeftOut += g.Count
+		}
 	}
 	slices.SortFunc(d.Groups, func(x, y discoveryGroup) int {
 		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Subscription, y.Subscription),

@@ -45,6 +45,9 @@ func proposeRules(groups []discoveryGroup, id attribution.ID) []proposedRule {
 		if g.Outcome != string(attribution.OutcomeNoRule) {
 			continue // a rule has it already
 		}
+		if g.noRule {
+			continue
+		}
 		place := strings.ToLower(g.Subscription + "\x00" + g.ResourceGroup)
 		i, ok := byPlace[place]
 		if !ok {
@@ -68,6 +71,24 @@ func proposeRules(groups []discoveryGroup, id attribution.ID) []proposedRule {
 		}
 	}
 	return rules
+}
+
+// ruleable reports whether a rule can name what was written, and nothing else. A
+// path can hold any text where Azure would have a name, and Azure refuses it only
+// after it is on record: a group "*" would become a rule for all groups, and one
+// with brackets a rule that the configuration refuses.
+func ruleable(k untaggedKind) bool {
+	if strings.ContainsAny(k.subscription+k.group+k.resourceType+k.tool, "*?") {
+		return false
+	}
+	_, faults := attribution.Compile(attribution.ModeEnforce, []attribution.Rule{{
+		Name: "proposed", TrackingIDs: []string{"pid-00000000-0000-4000-8000-000000000001"},
+		Match: attribution.Match{
+			Subscriptions: nonEmpty(k.subscription), ResourceGroups: nonEmpty(k.group),
+			ResourceTypes: nonEmpty(k.resourceType), Tools: nonEmpty(k.tool),
+		},
+	}}, nil)
+	return len(faults) == 0
 }
 
 func nonEmpty(s string) []string {
@@ -157,6 +178,9 @@ func (d *discovery) text() string {
 	if len(d.Rules) > 0 {
 		b.WriteString("\nrules to paste into the configuration, without what is not yours; then try them with 'attribproxy audit replay'\n\n")
 		b.WriteString(rulesYAML(d.Rules))
+	}
+	if d.LeftOut > 0 {
+		fmt.Fprintf(&b, "\nno rule is proposed for %s whose subscription, resource group, type or tool has a name that Azure cannot have\n", plural(d.LeftOut, "PUT"))
 	}
 	for i, t := range d.Tools {
 		if i == 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,55 @@ func TestRuleNamesAreUnique(t *testing.T) {
 	want := []string{"rg-a-_", "rg-a-_-2", "subscription-12345678", "subscription-1", "tenant", "tenant-2", "tenant-3"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What is not a name in Azure becomes no rule: "*" would be one for the whole
+// subscription. All that is proposed is a valid configuration.
+func TestProposalsAreValid(t *testing.T) {
+	t.Parallel()
+	const subscription = "11111111-2222-3333-4444-555555555555"
+	id, err := attribution.ParseID("pid-3f2504e0-4f89-41d3-9a0c-0305e82c3301")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &discovery{id: id}
+	untagged := map[untaggedKind]*sightings{}
+	add := func(subscription, group, resourceType, tool string) {
+		k := untaggedKind{string(attribution.OutcomeNoRule), tool, subscription, group, resourceType}
+		untagged[k] = &sightings{count: 1, event: fmt.Sprintf("1/%d", len(untagged)+1)}
+	}
+	const vm = "Microsoft.Compute/virtualMachines"
+	odd := []string{"*", "?", "rg-shop-*", "rg-*7", "[x]", "{a,b}", "line\nbreak", " ", "rg ", "a/b", "\u202e", "\ufffd"}
+	for _, group := range odd {
+		add(subscription, group, vm, "azure-cli")
+	}
+	add("*", "rg-a", vm, "")
+	add(subscription, "rg-a", "*/*", "")
+	add(subscription, "rg-a", "nothing", "")
+	add(subscription, "rg-a", vm, "*")
+	for _, group := range []string{"rg-shop-1", "rg-shop-2", `it's "a" (b): #c, &!%@ - x`, ""} {
+		add(subscription, group, vm, "azure-cli")
+	}
+	d.group(untagged)
+
+	if want := len(odd) + 4; d.LeftOut != want || !strings.Contains(d.text(), fmt.Sprintf("no rule is proposed for %d PUTs", want)) {
+		t.Errorf("%d left out, want %d:\n%s", d.LeftOut, want, d.text())
+	}
+	var groups []string
+	var rules []attribution.Rule
+	for _, r := range d.Rules {
+		groups = append(groups, strings.Join(r.Match.ResourceGroups, ","))
+		rules = append(rules, attribution.Rule{Name: r.Name, TrackingIDs: r.TrackingIDs, Match: attribution.Match{
+			Subscriptions: r.Match.Subscriptions, ResourceGroups: r.Match.ResourceGroups, ResourceTypes: r.Match.ResourceTypes, Tools: r.Match.Tools,
+		}})
+	}
+	slices.Sort(groups)
+	if diff := cmp.Diff([]string{"", `it's "a" (b): #c, &!%@ - x`, "rg-shop-*"}, groups); diff != "" {
+		t.Error(diff)
+	}
+	if _, faults := attribution.Compile(attribution.ModeEnforce, rules, nil); len(faults) > 0 {
+		t.Errorf("%v", faults)
 	}
 }
 
