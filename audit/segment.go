@@ -38,6 +38,13 @@ func (s segmentID) compare(t segmentID) int {
 	return 1
 }
 
+// ParseSegmentName reads the name of a segment's file,
+// <epoch, 8 digits>-<segment, 4 digits>.jsonl; ok is false for anything else.
+func ParseSegmentName(name string) (epoch, segment uint64, ok bool) {
+	id, ok := parseSegmentID(name)
+	return id.epoch, id.number, ok
+}
+
 // parseSegmentID reads a file name; ok is false for anything a journal does
 // not call its segments.
 func parseSegmentID(name string) (id segmentID, ok bool) {

@@ -175,9 +175,6 @@ func (i *informational) stop() {
 	i.over = true
 }
 
-// errTruncated says that a response ended before its length was reached.
-var errTruncated = errors.New("response body ended early")
-
 // copyBuffers are shared by all responses.
 var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
@@ -283,9 +280,6 @@ func (x *exchange) copyBody(resp *http.Response, length int64) {
 		case complete, readErr != nil && errors.Is(readErr, io.EOF) && length < 0:
 			return
 		case readErr != nil:
-			if errors.Is(readErr, io.EOF) {
-				readErr = errTruncated
-			}
 			x.responseBroken(resp.StatusCode, readErr)
 		}
 		if err := flusher.Flush(); err != nil {

@@ -2,15 +2,14 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/attribproxy/attribproxy/audit"
 )
 
 // segment is a file of the journal and how much of it is known.
@@ -30,7 +29,7 @@ func listFiles(dir string) ([]segment, error) {
 	}
 	files := make([]segment, 0, len(entries))
 	for _, entry := range entries {
-		s, ok := parseName(entry.Name())
+		epoch, number, ok := audit.ParseSegmentName(entry.Name())
 		if !ok {
 			continue
 		}
@@ -44,27 +43,9 @@ func listFiles(dir string) ([]segment, error) {
 		if !info.Mode().IsRegular() {
 			continue
 		}
-		s.size = info.Size()
-		files = append(files, s)
+		files = append(files, segment{epoch: epoch, number: number, name: entry.Name(), size: info.Size()})
 	}
 	return files, nil
-}
-
-// parseName reads <epoch, 8 digits>-<segment, 4 digits>.jsonl.
-func parseName(name string) (s segment, ok bool) {
-	stem, ok := strings.CutSuffix(name, ".jsonl")
-	if !ok {
-		return s, false
-	}
-	epoch, number, ok := strings.Cut(stem, "-")
-	if !ok {
-		return s, false
-	}
-	var err1, err2 error
-	s.epoch, err1 = strconv.ParseUint(epoch, 10, 64)
-	s.number, err2 = strconv.ParseUint(number, 10, 64)
-	s.name = name
-	return s, err1 == nil && err2 == nil && s.epoch > 0 && s.number > 0 && name == fmt.Sprintf("%08d-%04d.jsonl", s.epoch, s.number)
 }
 
 // plan is what has to be done to bring a store up to date. Only the beginning
