@@ -25,8 +25,14 @@ func TestTunnelIsBlind(t *testing.T) {
 	l := listen(t)
 	got := make(chan string, 1)
 	serveConns(t, l, func(c net.Conn) {
-		go func() { _, _ = io.Copy(c, noise(2, size)); _ = c.(*net.TCPConn).CloseWrite() }()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			_, _ = io.Copy(c, noise(2, size))
+			_ = c.(*net.TCPConn).CloseWrite()
+		}()
 		sum, n := digest(t, c)
+		<-sent // the connection is closed on return, and the other direction may be faster
 		got <- fmt.Sprint(sum, n)
 	})
 	w := start(t, nil)
